@@ -1,0 +1,123 @@
+"""JSON lines on stdout, with every known secret and every secret-looking field replaced before it leaves."""
+
+import json
+import logging
+import re
+import sys
+import threading
+import traceback
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+REDACTED = "[redacted]"
+_MIN_SECRET = 6
+_SECRET_FIELD = re.compile(r"(password|passwd|secret|token|api_?key|authorization|cookie|credential)", re.IGNORECASE)
+_SECRET_TEXT = re.compile(
+    r"((?:password|passwd|secret|token|api[_-]?key|authorization)[\"']?\s*[=:]\s*[\"']?)([^\s\"'&,;]+)", re.IGNORECASE
+)
+
+_secrets: set[str] = set()
+_lock = threading.Lock()
+
+
+def add_secret(value: str) -> None:
+    """From now on `value` is replaced wherever it would be logged. Values under 6 characters are not worth hiding."""
+    if len(value) >= _MIN_SECRET:
+        with _lock:
+            _secrets.add(value)
+
+
+def redact(text: str) -> str:
+    """`text` without known secret values and without what follows a secret's name."""
+    with _lock:
+        known = sorted(_secrets, key=len, reverse=True)
+    for secret in known:
+        text = text.replace(secret, REDACTED)
+    return _SECRET_TEXT.sub(rf"\1{REDACTED}", text)
+
+
+def _clean(value: Any, key: str = "") -> Any:
+    if key and _SECRET_FIELD.search(key) and value not in (None, "", False, True):
+        return REDACTED
+    if isinstance(value, dict):
+        return {str(k): _clean(v, str(k)) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(v) for v in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(str(value))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: at, level, unit, event, and the fields of `extra={"fields": {...}}`."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def entry(self, record: logging.LogRecord) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "unit": self._unit,
+            "event": redact(record.getMessage()),
+        }
+        fields = getattr(record, "fields", None)
+        if isinstance(fields, dict):
+            row.update({k: v for k, v in _clean(fields).items() if k not in row})
+        if record.exc_info and record.exc_info[1] is not None:
+            row["error"] = redact("".join(traceback.format_exception(record.exc_info[1])))
+        return row
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(self.entry(record), ensure_ascii=False, default=str)
+
+
+class TailHandler(logging.Handler):
+    """Keeps the newest lines for the dashboard."""
+
+    def __init__(self, formatter: JsonFormatter, lines: int = 200) -> None:
+        super().__init__(logging.INFO)
+        self._json = formatter
+        self._tail: deque[dict[str, Any]] = deque(maxlen=lines)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        row = self._json.entry(record)
+        rest = {k: v for k, v in row.items() if k not in ("at", "level", "unit", "event")}
+        text = " ".join(f"{k}={v}" for k, v in rest.items())
+        self._tail.append({"at": row["at"], "level": row["level"], "event": row["event"], "text": text})
+
+    def lines(self) -> list[dict[str, Any]]:
+        return list(self._tail)
+
+
+LEVELS = {"quiet": logging.WARNING, "info": logging.INFO, "verbose": logging.DEBUG}
+
+
+def configure(unit: str, level: str = "info", stream: TextIO | None = None) -> TailHandler:
+    """Send all logging of this process to `stream` (stdout) as JSON lines; returns the tail for the dashboard.
+
+    `level`: quiet, info or verbose (DEBUG_LOG_LEVEL). Uncaught exceptions are redacted too."""
+    formatter = JsonFormatter(unit)
+    out = logging.StreamHandler(stream or sys.stdout)
+    out.setFormatter(formatter)
+    tail = TailHandler(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [out, tail]
+    root.setLevel(logging.INFO)
+    logging.getLogger("tbot").setLevel(LEVELS.get(level, logging.INFO))
+    for noisy in ("urllib3", "websockets", "alpaca", "asyncio", "waitress.queue", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    sys.excepthook = lambda kind, error, trace: logging.getLogger("tbot").critical(
+        "uncaught exception", exc_info=(kind, error, trace)
+    )
+    threading.excepthook = lambda args: logging.getLogger("tbot").critical(
+        "uncaught exception in a thread", exc_info=args.exc_value
+    )
+    return tail
+
+
+def get_logger(name: str) -> logging.Logger:
+    """A logger below `tbot`; pass fields as extra={"fields": {...}}."""
+    return logging.getLogger(f"tbot.{name}")
