@@ -39,7 +39,7 @@ class Kind(StrEnum):
     TEXT = "text"
     PATH = "path"
     URL = "url"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 a kind of key, not a password
 
 
 class Unit(StrEnum):
@@ -67,8 +67,10 @@ class KeySpec:
     """One key. `section` and `field` say which settings dataclass and field hold its value ("" = none: only checked).
 
     `low` and `high` are inclusive unless `low_open`; they count items' values for lists and ms for durations.
+    `only` narrows `choices`; `refused` holds choices that are known but not possible now, each with the reason.
     `pattern` is a full match in both Python and HTML. `optional`: may be empty. `fixed`: only the default is accepted.
-    `required`: a stored file without it is incomplete (keys that came after the seeds fall back to their default)."""
+    `required`: a stored file without it is incomplete (keys of ours and the toggles
+    may be left out)."""
 
     name: str
     label: str
@@ -85,6 +87,8 @@ class KeySpec:
     low_open: bool = False
     high: Decimal | None = None
     choices: type[Enum] | None = None
+    only: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
     pattern: str = ""
     ours: bool = False
     advanced: bool = False
@@ -98,14 +102,15 @@ class KeySpec:
 
     @property
     def required(self) -> bool:
-        return self.store in {Store.ENV, Store.ENV_BOT} and not self.ours
+        return self.store in {Store.ENV, Store.ENV_BOT} and bool(self.section) and not self.ours
 
     @property
     def choice_names(self) -> tuple[str, ...]:
         """The words accepted, in the order of the enum; empty when the key is no choice."""
         if self.choices is None:
             return ()
-        return tuple(choice_name(member) for member in self.choices)
+        names = tuple(choice_name(member) for member in self.choices)
+        return tuple(name for name in names if name in (self.only or names))
 
     @property
     def allowed(self) -> str:

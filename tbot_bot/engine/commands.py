@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tbot_bot.domain.market import Symbol
-from tbot_bot.domain.orders import ClientOrderId, Direction, OrderIntent
+from tbot_bot.domain.orders import ClientOrderId, Direction, OrderIntent, Side
 from tbot_bot.domain.session import BotState, StrategyName
 
 
@@ -69,8 +69,8 @@ class Outcome(StrEnum):
 class Decide:
     """One candidate's story, for the record and the dashboard.
 
-    `rank` from 1 in its minute; `fallback` counts the refusals before it in the same slot; `score` is the strategy's rank
-    value; `needed` and `seen` say how far from a signal it was (fractions), for the nearest misses."""
+    `rank` from 1 in its minute; `fallback` counts the refusals before it in the same slot; `score` is the
+    strategy's rank value; `needed` and `seen` say how far from a signal it was (fractions), for the nearest misses."""
 
     at: datetime
     strategy: StrategyName
@@ -85,6 +85,21 @@ class Decide:
     setting: str = ""
     needed: float | None = None
     seen: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskConfirmation:
+    """TRADE_CONFIRMATION_REQUIRED: show this entry to a trader; TradeConfirmed before `until` (UTC) lets it be sent.
+
+    `value` in USD. Without an answer nothing is sent."""
+
+    client_id: ClientOrderId
+    strategy: StrategyName
+    symbol: Symbol
+    side: Side
+    value: Decimal
+    reason: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,5 +129,16 @@ class DayDone:
 
 
 Command = (
-    Submit | Cancel | CancelEverything | Inquire | AskQuotes | AskAccount | Watch | Decide | MoveState | Alarm | DayDone
+    Submit
+    | Cancel
+    | CancelEverything
+    | Inquire
+    | AskQuotes
+    | AskAccount
+    | AskConfirmation
+    | Watch
+    | Decide
+    | MoveState
+    | Alarm
+    | DayDone
 )

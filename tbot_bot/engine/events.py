@@ -101,6 +101,15 @@ class KillRequested:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class TradeConfirmed:
+    """A trader confirmed the entry that AskConfirmation named; it is checked anew and then sent."""
+
+    now: datetime
+    client_id: ClientOrderId
+    by: str
+
+
 Event = (
     TimePassed
     | MinuteClosed
@@ -113,4 +122,5 @@ Event = (
     | Reconciled
     | StopRequested
     | KillRequested
+    | TradeConfirmed
 )

@@ -1,0 +1,12 @@
+"""All that the web may use: sealed requests, published facts, live logins, the state word, stop and kill."""
+
+from tbot_bot.ports.clock import Clock
+from tbot_bot.support.clock import SystemClock
+from tbot_bot.support.path_resolver import Paths, root_from_environment
+
+__all__ = ["Clock", "Paths", "SystemClock", "root"]
+
+
+def root() -> Paths:
+    """The paths below `TBOT_ROOT`, else below the checkout."""
+    return Paths(root=root_from_environment())

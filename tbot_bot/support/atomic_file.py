@@ -81,10 +81,11 @@ class LineLog:
         if size and os.pread(self._handle, 1, size - 1) != b"\n":
             _write_all(self._handle, b"\n")
 
-    def append(self, value: Mapping[str, Any]) -> None:
+    def append(self, value: Mapping[str, Any], *, durable: bool = True) -> None:
         line = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         _write_all(self._handle, line.encode() + b"\n")
-        os.fdatasync(self._handle)
+        if durable:
+            os.fdatasync(self._handle)
 
     def close(self) -> None:
         os.close(self._handle)

@@ -1,0 +1,158 @@
+"""Who the bot trades through and who it is: broker choice, the unified credentials, identity, other parties' keys."""
+
+from dataclasses import replace
+
+from tbot_bot.config.keys import Group, KeySpec, Place, Store
+from tbot_bot.domain.settings import AlertChannel, BrokerName
+
+PRINTABLE = "[!-~]{0,512}"
+
+_ROUTE = Place(Store.ENV_BOT, Group.BROKER, "Broker", "routing")
+_TOGGLE = Place(Store.ENV_BOT, Group.BROKER, "Broker toggles", "", advanced=True)
+_FAILOVER = Place(Store.ENV_BOT, Group.BROKER, "Failover", "failover", advanced=True)
+_CREDENTIALS = Place(Store.BROKER, Group.BROKER, "Credentials", "broker")
+_MORE_CREDENTIALS = Place(Store.BROKER, Group.BROKER, "Credentials", "broker", advanced=True)
+_IDENTITY = Place(Store.IDENTITY, Group.BROKER, "Identity", "identity", advanced=True)
+_SCREENER = Place(Store.SCREENER, Group.BROKER, "Fundamentals provider", "screener", advanced=True, ours=True)
+_ALERTS = Place(Store.ALERTS, Group.ALERTS, "Where alerts go", "alerts", ours=True)
+_NOTIFY = Place(Store.ENV_BOT, Group.ALERTS, "What is told", "notify")
+
+
+def _toggle(broker: BrokerName) -> KeySpec:
+    """An optional switch; BROKER_NAME decides, this may only agree with it."""
+    row = _TOGGLE.boolean(
+        f"{broker}_ENABLED",
+        "",
+        f"{broker} enabled",
+        "Leave empty. Where it is set it must agree with BROKER_NAME, which selects the broker.",
+    )
+    return replace(row, optional=True)
+
+
+KEYS: tuple[KeySpec, ...] = (
+    replace(
+        _ROUTE.choice(
+            "BROKER_NAME",
+            "PAPER",
+            "Broker",
+            "PAPER is the built-in practice exchange and needs no account. One broker is active at a time.",
+            BrokerName,
+        ),
+        refused=tuple(
+            (str(name), f"{name} is not in this release; choose PAPER or ALPACA")
+            for name in (BrokerName.IBKR, BrokerName.TRADIER)
+        ),
+    ),
+    *(_toggle(broker) for broker in (BrokerName.ALPACA, BrokerName.IBKR, BrokerName.TRADIER)),
+    _CREDENTIALS.url(
+        "BROKER_URL",
+        "API address",
+        "Empty = the broker's own paper address (PAPER: http://127.0.0.1:8090,"
+        " ALPACA: https://paper-api.alpaca.markets). https://api.alpaca.markets trades real money.",
+    ),
+    _CREDENTIALS.secret(
+        "BROKER_API_KEY",
+        "API key",
+        "From the broker's website. For PAPER leave it empty: one is made.",
+        PRINTABLE,
+    ),
+    _CREDENTIALS.secret(
+        "BROKER_SECRET_KEY",
+        "API secret",
+        "From the broker's website. For PAPER leave it empty: one is made.",
+        PRINTABLE,
+    ),
+    replace(
+        _MORE_CREDENTIALS.choice(
+            "BROKER_CODE",
+            "",
+            "Broker code",
+            "Leave empty: it follows BROKER_NAME, and must equal it where it is set.",
+            BrokerName,
+        ),
+        optional=True,
+    ),
+    _MORE_CREDENTIALS.optional_text(
+        "BROKER_HOST",
+        "Gateway host",
+        "Host of a broker's local gateway, for brokers that have one; PAPER and ALPACA do not.",
+        r"[A-Za-z0-9.:_\-]{0,253}",
+    ),
+    _MORE_CREDENTIALS.secret("BROKER_USERNAME", "User name", "For brokers with a login; PAPER and ALPACA have none."),
+    _MORE_CREDENTIALS.secret("BROKER_PASSWORD", "Password", "For brokers with a login; PAPER and ALPACA have none."),
+    _MORE_CREDENTIALS.secret(
+        "BROKER_ACCOUNT_NUMBER",
+        "Account number",
+        "Where the broker needs it. With it set, the bot refuses to trade any other account.",
+        r"[A-Za-z0-9\-]{0,64}",
+    ),
+    _FAILOVER.boolean(
+        "FAILOVER_ENABLED",
+        "true",
+        "Failover",
+        "When the broker's main route fails, use its fallback route (same account) and tag what went there.",
+    ),
+    _FAILOVER.text(
+        "FAILOVER_LOG_TAG",
+        "FAILOVER_ACTIVE",
+        "Failover tag",
+        "Mark on trades that took the fallback route, in logs and ledger.",
+        r"[A-Za-z0-9_\-]{1,40}",
+    ),
+    _IDENTITY.text("ENTITY_CODE", "MAIN", "Entity", "Whose books these are, in the ledger.", r"[A-Za-z0-9_\-]{1,16}"),
+    _IDENTITY.text(
+        "JURISDICTION_CODE",
+        "US",
+        "Jurisdiction",
+        "Country code; with RISK_FREE_RATE_SOURCE=dynamic it selects the risk-free rate.",
+        "[A-Z]{2,3}",
+    ),
+    _IDENTITY.text(
+        "BOT_ID",
+        "TBOT01",
+        "Bot",
+        "Name of this bot, part of every client order id. Two bots on one account need two names.",
+        r"[A-Za-z0-9_\-]{1,16}",
+    ),
+    _SCREENER.secret(
+        "SCREENER_API_KEY",
+        "Finnhub key",
+        "For market caps and fundamentals. Empty = only what the broker and the cached universe know.",
+        PRINTABLE,
+    ),
+    _NOTIFY.boolean("NOTIFY_ON_FILL", "true", "Entries", "Send a message when a trade is entered."),
+    _NOTIFY.boolean("NOTIFY_ON_EXIT", "true", "Exits", "Send a message when a trade is left."),
+    _NOTIFY.boolean("NOTIFY_ON_FAILURE", "true", "Failures", "Send a message when something fails."),
+    _NOTIFY.choice(
+        "CRITICAL_ALERT_CHANNEL",
+        "pagerduty",
+        "Critical alerts",
+        "Channel for kills, loss limits and failures.",
+        AlertChannel,
+    ),
+    replace(
+        _NOTIFY.choice(
+            "ROUTINE_ALERT_CHANNEL",
+            "email",
+            "Routine alerts",
+            "Channel for entries, exits and summaries: email or slack.",
+            AlertChannel,
+        ),
+        only=(AlertChannel.EMAIL, AlertChannel.SLACK),
+    ),
+    *(
+        _ALERTS.secret(
+            f"ALERT_URL_{channel.name}",
+            f"{channel.capitalize()} address",
+            f"Apprise URL of the {channel} channel, such as {example}. Empty = not set up: such alerts are"
+            " only logged and shown.",
+            "[!-~]{0,512}",
+        )
+        for channel, example in (
+            (AlertChannel.EMAIL, "mailtos://user:password@example.com?to=me@example.com"),
+            (AlertChannel.SLACK, "slack://tokenA/tokenB/tokenC"),
+            (AlertChannel.SMS, "twilio://sid:token@from/to"),
+            (AlertChannel.PAGERDUTY, "pagerduty://integration_key@api_key"),
+        )
+    ),
+)

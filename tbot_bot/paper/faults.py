@@ -1,0 +1,74 @@
+"""Faults on demand: what the admin port switches on, and what the rest of the venue asks before it acts."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tbot_bot.paper.refusal import Refusal, invalid
+
+STATUSES = (429, 500, 503, 504)
+
+
+@dataclass(slots=True)
+class Faults:
+    """`http_status` answers the next `http_count` calls (of `http_method` under `http_path`, empty = any); 504 is sent
+    after the request was carried out. Counts of fill messages to duplicate and to lose; each is used up once.
+    `partial_fills`: so many next orders fill in halves. `clock_skew_s` is added to what `/v2/clock` says.
+    """
+
+    latency_ms: int = 0
+    http_status: int = 0
+    http_count: int = 0
+    http_method: str = ""
+    http_path: str = ""
+    mute_streams: bool = False
+    duplicate_fills: int = 0
+    missing_fills: int = 0
+    late_fills_ms: int = 0
+    partial_fills: int = 0
+    clock_skew_s: int = 0
+    halted: set[str] = field(default_factory=set)
+
+    def take_http(self, method: str, path: str) -> int:
+        """The status to answer this call with, 0 for none; counts it."""
+        if self.http_count <= 0 or self.http_method not in ("", method) or not path.startswith(self.http_path):
+            return 0
+        self.http_count -= 1
+        return self.http_status
+
+    def take(self, name: str) -> bool:
+        """Uses up one of a count."""
+        left = int(getattr(self, name))
+        if left > 0:
+            setattr(self, name, left - 1)
+        return left > 0
+
+    def describe(self) -> dict[str, Any]:
+        return {**asdict(self), "halted": sorted(self.halted)}
+
+    def clear(self) -> None:
+        fresh = Faults()
+        for name in asdict(fresh):
+            setattr(self, name, getattr(fresh, name))
+
+
+def apply(faults: Faults, body: object) -> Refusal | None:
+    """Sets the named faults, all or none. `halt` and `resume` take a symbol."""
+    if not isinstance(body, Mapping):
+        return invalid("send a JSON object of faults; GET /faults shows their names")
+    plain = {key: value for key, value in body.items() if key not in ("halt", "resume", "drop_streams")}
+    known = {name: type(value) for name, value in asdict(faults).items() if name != "halted"}
+    for name, value in plain.items():
+        if name not in known:
+            return invalid(f"unknown fault {name!r}; known: {', '.join(sorted([*known, 'halt', 'resume', 'drop_streams']))}")
+        if type(value) is not known[name] or (isinstance(value, int) and name != "clock_skew_s" and value < 0):
+            return invalid(f"{name} must be a non-negative {known[name].__name__}")
+    if plain.get("http_status", 0) not in (0, *STATUSES):
+        return invalid(f"http_status must be one of {', '.join(map(str, STATUSES))}")
+    for name, value in plain.items():
+        setattr(faults, name, value)
+    if "halt" in body:
+        faults.halted.add(str(body["halt"]))
+    if "resume" in body:
+        faults.halted.discard(str(body["resume"]))
+    return None

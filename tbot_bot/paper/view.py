@@ -1,0 +1,149 @@
+"""What can be seen of a market at an instant: nothing of a minute's future leaves this module."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+import numpy as np
+
+from tbot_bot.paper.clock import AFTER_CLOSE_MS
+from tbot_bot.paper.market import TICKS_PER_DOLLAR, Ints, Market, SessionBars
+from tbot_bot.paper.sessions import MINUTE_MS, TradingDay
+
+THIRD_MS = MINUTE_MS // 3
+CENT_TICKS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Ticks; sizes in shares."""
+
+    bid: int
+    ask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of one third of a minute, or a part of it, along which every price moves in a straight line."""
+
+    bars: SessionBars
+    start_ms: int
+    end_ms: int
+
+    def ends(self, row: int) -> tuple[int, int]:
+        """The row's price in ticks at the start and at the end; 0 while none is known."""
+        rows = np.array([row])
+        inside = self.end_ms - 1
+        first = path_prices(self.bars, rows, self.start_ms)[0]
+        minute_end = (inside - self.bars.open_ms) // MINUTE_MS * MINUTE_MS + MINUTE_MS + self.bars.open_ms
+        if self.end_ms == minute_end:
+            minute = (inside - self.bars.open_ms) // MINUTE_MS
+            return int(first), int(self.bars.close[row, minute])
+        return int(first), int(path_prices(self.bars, rows, self.end_ms)[0])
+
+    @property
+    def minute(self) -> int:
+        return (self.start_ms - self.bars.open_ms) // MINUTE_MS
+
+
+class MarketView:
+    """`days` are the sessions that the clock runs through, oldest first."""
+
+    def __init__(self, market: Market, days: Sequence[TradingDay]) -> None:
+        self.market = market
+        self.days = days
+        self._ends = [day.close_ms + AFTER_CLOSE_MS for day in days]
+
+    def day(self, now_ms: int) -> TradingDay:
+        """The session whose virtual day `now_ms` belongs to."""
+        return self.days[min(bisect_right(self._ends, now_ms - 1), len(self.days) - 1)]
+
+    def bars(self, now_ms: int) -> SessionBars:
+        return self.market.session(self.day(now_ms).day)
+
+    def is_open(self, now_ms: int) -> bool:
+        day = self.day(now_ms)
+        return day.open_ms <= now_ms < day.close_ms
+
+    def minute(self, now_ms: int) -> int:
+        """Completed minutes of the session: 0 before and at its open, all of them from its close on."""
+        day = self.day(now_ms)
+        return min(max((now_ms - day.open_ms) // MINUTE_MS, 0), day.minutes)
+
+    def prices(self, rows: Ints, now_ms: int) -> Ints:
+        """Ticks [row] of the last price; 0 while none is known."""
+        bars = self.bars(now_ms)
+        if now_ms < bars.open_ms:
+            return bars.previous_close[rows]
+        if now_ms >= bars.open_ms + bars.minutes * MINUTE_MS:
+            return bars.close[rows, -1]
+        return path_prices(bars, rows, now_ms)
+
+    def quotes(self, rows: Ints, now_ms: int) -> tuple[Ints, Ints, Ints]:
+        """Price, bid and ask in ticks [row], at least a cent apart; all 0 while no price is known."""
+        price = self.prices(rows, now_ms)
+        half = self.half_spread(rows, price)
+        bid = (price - half) // CENT_TICKS * CENT_TICKS
+        ask = -(-(price + half) // CENT_TICKS) * CENT_TICKS
+        known = price > 0
+        return price, np.where(known, np.maximum(bid, CENT_TICKS), 0), np.where(known, ask, 0)
+
+    def half_spread(self, rows: Ints, price: Ints) -> Ints:
+        half: Ints = np.rint(price * self.market.half_spread[rows]).astype(np.int64)
+        return half
+
+    def price(self, symbol: str, now_ms: int) -> Decimal | None:
+        """Dollars of the last price; None while none is known."""
+        row = self.market.index.get(symbol)
+        if row is None:
+            return None
+        ticks = int(self.prices(np.array([row]), now_ms)[0])
+        return dollars(ticks) if ticks else None
+
+    def quote(self, symbol: str, now_ms: int) -> Quote | None:
+        row = self.market.index.get(symbol)
+        if row is None:
+            return None
+        _, bid, ask = self.quotes(np.array([row]), now_ms)
+        return Quote(int(bid[0]), int(ask[0])) if ask[0] else None
+
+    def segments(self, after_ms: int, until_ms: int) -> Iterator[Segment]:
+        """The open market's segments inside (after, until], in time order, cut at thirds of minutes."""
+        at = bisect_right(self._ends, after_ms)
+        for day in self.days[at:]:
+            start, end = max(after_ms, day.open_ms), min(until_ms, day.close_ms)
+            if day.open_ms >= until_ms:
+                return
+            while start < end:
+                stop = min(end, day.open_ms + ((start - day.open_ms) // THIRD_MS + 1) * THIRD_MS)
+                yield Segment(self.market.session(day.day), start, stop)
+                start = stop
+
+
+def path_prices(bars: SessionBars, rows: Ints, now_ms: int) -> Ints:
+    """Prices on the path open → low/high → high/low → close of the running minute, in ticks rounded to the cent."""
+    minute, inside = divmod(now_ms - bars.open_ms, MINUTE_MS)
+    third, offset = divmod(inside, THIRD_MS)
+    high_first = bars.high_first[rows, minute]
+    high, low = bars.high[rows, minute], bars.low[rows, minute]
+    points = (
+        bars.open[rows, minute],
+        np.where(high_first, high, low),
+        np.where(high_first, low, high),
+        bars.close[rows, minute],
+    )
+    left, right = points[third], points[third + 1]
+    if offset == 0:
+        return left
+    price = left + (right - left) * (offset / THIRD_MS)
+    rounded: Ints = np.rint(price / CENT_TICKS).astype(np.int64) * CENT_TICKS
+    return np.where(left == 0, 0, np.clip(rounded, np.minimum(left, right), np.maximum(left, right)))
+
+
+def dollars(ticks: int) -> Decimal:
+    return (Decimal(ticks) / TICKS_PER_DOLLAR).normalize() + Decimal("0.00")
+
+
+def to_ticks(price: Decimal) -> int:
+    return int((price * TICKS_PER_DOLLAR).to_integral_value(ROUND_HALF_UP))

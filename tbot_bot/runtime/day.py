@@ -1,0 +1,287 @@
+"""One trading day: performs the engine's commands and feeds it the facts, journal first."""
+
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+
+from tbot_bot.domain.errors import BrokerError, IllegalTransition
+from tbot_bot.domain.market import Bar, Symbol
+from tbot_bot.domain.orders import FINAL_STATUSES, ClientOrderId, OrderIntent, OrderReport, OrderStatus
+from tbot_bot.domain.portfolio import Account
+from tbot_bot.domain.session import BotState
+from tbot_bot.engine import commands as c
+from tbot_bot.engine import events as e
+from tbot_bot.engine.context import DayContext
+from tbot_bot.engine.engine import Engine
+from tbot_bot.runtime.books_keeper import BooksKeeper
+from tbot_bot.runtime.cadence import Cadence, Turns
+from tbot_bot.runtime.desk import BarsPulled, BooksPulled, Desk, ExecutionsPulled, Message
+from tbot_bot.runtime.journal import Journal, JournalledOrder, dead_report
+from tbot_bot.runtime.minutes import Minutes
+from tbot_bot.runtime.reconciler import Reconciler
+from tbot_bot.runtime.services import Services
+from tbot_bot.support.atomic_file import LineLog
+from tbot_bot.support.codec import to_json
+from tbot_bot.support.logs import get_logger
+
+log = get_logger("day")
+
+SETTLE_SECONDS = 20.0
+"""Real seconds that a finished day waits for its last fills before it says that some are missing in the ledger."""
+
+
+class Day:
+    """The host of one Engine. Single-threaded: everything that waits is the desk's."""
+
+    def __init__(
+        self,
+        services: Services,
+        context: DayContext,
+        engine: Engine,
+        desk: Desk,
+        journal: Journal,
+        orders: Mapping[ClientOrderId, JournalledOrder],
+    ) -> None:
+        self._services = services
+        self.context = context
+        self.engine = engine
+        self._desk = desk
+        self._journal = journal
+        self.orders: dict[ClientOrderId, JournalledOrder] = dict(orders)
+        symbols = [*context.listings, *(etf.symbol for etf in context.inverse_etfs)]
+        self.minutes = Minutes(symbols, context.plan.hours, context.speed)
+        self.keeper = BooksKeeper(services.ledger, context.plan.hours.open)
+        self._reconciler = Reconciler()
+        self.cadence = Cadence.at(context.speed)
+        self._turns = Turns()
+        folder = services.paths.session_folder(context.plan.hours.day)
+        self._decisions = LineLog(folder / "decisions.jsonl")
+        self.decided: list[c.Decide] = []
+        self.alarms: list[c.Alarm] = []
+        self.account: Account | None = None
+        self.equity_series: list[tuple[str, str]] = []
+        self.reconciled = e.Reconciled(services.clock.now(), False, "not compared with the broker yet")
+        self.done: c.DayDone | None = None
+        self._done_since: float | None = None
+        self._bars_open = True
+
+    @property
+    def settled(self) -> bool:
+        """Whether the day is over and every fill is in the books (or is known to be missing)."""
+        if self.done is None or self._done_since is None:
+            return False
+        if not self.missing_fills():
+            return True
+        return time.monotonic() - self._done_since > SETTLE_SECONDS
+
+    def missing_fills(self) -> dict[ClientOrderId, Decimal]:
+        reports = {cid: order.report for cid, order in self.orders.items() if order.report is not None}
+        return self.keeper.missing(reports)
+
+    def start(self) -> None:
+        """Subscribe, ask for everything that a restart may have missed."""
+        self._services.broker.watch_bars(sorted(self.minutes.symbols))
+        self._desk.ask_account()
+        self._desk.pull_books()
+        self._desk.pull_executions(self.keeper.since)
+        for order in self.orders.values():
+            if order.report is None or order.report.status not in FINAL_STATUSES:
+                self._desk.inquire(order.intent.client_id)
+
+    def resync(self) -> None:
+        """A stream came back: what happened meanwhile is asked for at once."""
+        self._desk.pull_executions(self.keeper.since)
+        for order in self.orders.values():
+            if order.report is None or order.report.status not in FINAL_STATUSES:
+                self._desk.inquire(order.intent.client_id)
+        self._turns.hurry("books")
+
+    def close(self) -> None:
+        self._journal.close()
+        self._decisions.close()
+
+    def turn(self) -> None:
+        """One round of the clock: time, minutes that completed, questions that are due."""
+        now = self._services.clock.now()
+        if self._bars_open:
+            for minute in self.minutes.complete(now):
+                self.feed(minute)
+            wanted = self.minutes.wanted(now)
+            if wanted is not None:
+                self._desk.pull_bars(*wanted)
+        self.feed(e.TimePassed(now))
+        if self._turns.due("account", self.cadence.account):
+            self._desk.ask_account()
+        if self._turns.due("books", self.cadence.books):
+            self._desk.pull_books()
+        if self._turns.due("executions", self.cadence.executions):
+            self._desk.pull_executions(self.keeper.since)
+
+    def receive(self, message: Message) -> None:
+        """A message of the desk or of a stream."""
+        if isinstance(message, Bar):
+            self.minutes.add(message)
+        elif isinstance(message, BarsPulled):
+            self._receive_bars(message)
+        elif isinstance(message, ExecutionsPulled):
+            self._book(message)
+        elif isinstance(message, BooksPulled):
+            self._reconcile(message)
+        elif isinstance(message, e.Event):
+            self.feed(message)
+
+    def feed(self, event: e.Event) -> None:
+        """One event through journal and engine, then what the engine asks for."""
+        self._remember(event)
+        for command in self.engine.handle(event):
+            self._perform(command)
+
+    def _receive_bars(self, message: BarsPulled) -> None:
+        if message.bars is None:
+            return
+        for minute in self.minutes.pulled(message.bars, message.end, self._services.clock.now()):
+            self.feed(minute)
+        self._bars_open = message.end < self.context.plan.hours.close
+
+    def _remember(self, event: e.Event) -> None:
+        """What the journal and the dashboard keep of an event, before the engine acts on it."""
+        if isinstance(event, e.OrderReported):
+            self._keep_report(event.report)
+        elif isinstance(event, e.OrderNotSent):
+            self._keep_dead(event.client_id, OrderStatus.REJECTED, event.reason, event)
+            self._log_unresolved(event.client_id, event.reason)
+        elif isinstance(event, e.OrderAbsent):
+            self._keep_dead(event.client_id, OrderStatus.REJECTED, "never reached the broker", event)
+        elif isinstance(event, e.OrderLost):
+            self._keep_dead(event.client_id, OrderStatus.UNKNOWN, "no clear answer", event)
+        elif isinstance(event, e.AccountSeen) and event.account is not None:
+            self.account = event.account
+            self.equity_series.append((event.now.isoformat(timespec="seconds"), str(event.account.equity)))
+
+    def _keep_report(self, report: OrderReport) -> None:
+        known = self.orders.get(report.client_id)
+        if known is None or known.report == report:
+            return
+        old = known.report
+        if old is not None and old.status in FINAL_STATUSES and old.filled_quantity >= report.filled_quantity:
+            return
+        if report.filled_quantity > (old.filled_quantity if old else 0):
+            self._desk.pull_executions(self.keeper.since)
+        self.orders[report.client_id] = JournalledOrder(known.intent, report)
+        self._journal.report(report)
+        if report.status is OrderStatus.REJECTED:
+            self._log_unresolved(report.client_id, report.reason)
+
+    def _keep_dead(
+        self,
+        client_id: ClientOrderId,
+        status: OrderStatus,
+        reason: str,
+        event: e.OrderNotSent | e.OrderAbsent | e.OrderLost,
+    ) -> None:
+        known = self.orders.get(client_id)
+        if known is None or (known.report is not None and known.report.status is not OrderStatus.UNKNOWN):
+            return
+        self._keep_report(dead_report(known.intent, status, reason, event.now))
+
+    def _log_unresolved(self, client_id: ClientOrderId, reason: str) -> None:
+        row = {"at": self._services.clock.now().isoformat(), "client_id": client_id, "reason": reason}
+        rejected = LineLog(self._services.paths.unresolved_orders)
+        try:
+            rejected.append(row)
+        finally:
+            rejected.close()
+
+    def _book(self, message: ExecutionsPulled) -> None:
+        intents = {cid: order.intent for cid, order in self.orders.items()}
+        for execution in self.keeper.book(message.executions, intents):
+            self._services.audit.record("fill", "bot", {"execution": to_json(execution)})
+            log.info("fill", extra={"fields": {"execution": to_json(execution)}})
+
+    def _reconcile(self, message: BooksPulled) -> None:
+        now = self._services.clock.now()
+        verdict = self._reconciler.compare(message, self.engine.view(), self.orders, now)
+        for client_id in verdict.inquire:
+            self._desk.inquire(client_id)
+        if (verdict.event.clean, verdict.event.why) != (self.reconciled.clean, self.reconciled.why):
+            log.info("reconciled", extra={"fields": {"clean": verdict.event.clean, "why": verdict.event.why}})
+        self.reconciled = verdict.event
+        self.feed(verdict.event)
+
+    def _perform(self, command: c.Command) -> None:
+        match command:
+            case c.Submit(intent):
+                self._submit(intent)
+            case c.Cancel(client_id, why):
+                log.info("cancel", extra={"fields": {"client_id": client_id, "why": why}})
+                self._desk.cancel(client_id)
+            case c.CancelEverything(why):
+                log.warning("cancel everything", extra={"fields": {"why": why}})
+                self._desk.cancel_everything()
+            case c.Inquire(client_id):
+                self._desk.inquire(client_id)
+            case c.AskQuotes(symbols):
+                self._desk.ask_quotes(symbols)
+            case c.AskAccount():
+                self._desk.ask_account()
+            case c.Watch(symbols):
+                self._watch(symbols)
+            case c.Decide():
+                self._decide(command)
+            case c.MoveState(to, why):
+                self._move(to, why)
+            case c.Alarm():
+                self._alarm(command)
+            case c.DayDone():
+                self._finish(command)
+
+    def _submit(self, intent: OrderIntent) -> None:
+        if intent.client_id in self.orders:
+            log.critical("the same order was asked for twice; not sent", extra={"fields": {"id": intent.client_id}})
+            return
+        self._journal.intend(intent)
+        self.orders[intent.client_id] = JournalledOrder(intent)
+        log.info("order", extra={"fields": {"intent": to_json(intent)}})
+        self._services.audit.record("order", "bot", {"intent": to_json(intent)})
+        self._desk.submit(intent)
+
+    def _watch(self, symbols: tuple[Symbol, ...]) -> None:
+        self._services.broker.watch_quotes(symbols)
+
+    def _decide(self, command: c.Decide) -> None:
+        self.decided.append(command)
+        self._decisions.append(to_json(command), durable=False)
+
+    def _move(self, to: BotState, why: str) -> None:
+        try:
+            now = self._services.state.read()
+            if now is not to:
+                self._services.state.move(now, to, "bot", why)
+        except IllegalTransition as error:
+            log.error("state", extra={"fields": {"why": str(error)}})
+        if to is BotState.EMERGENCY_CLOSING:
+            self._journal.trip(why)
+
+    def _alarm(self, command: c.Alarm) -> None:
+        self.alarms.append(command)
+        self._services.notifier.notify(command.level, command.subject, command.text)
+
+    def _finish(self, command: c.DayDone) -> None:
+        self.done = command
+        self._done_since = time.monotonic()
+        self._desk.pull_executions(self.keeper.since)
+        self._desk.ask_account()
+
+    def finish_journal(self) -> None:
+        """The session is complete: a restart has nothing to pick up."""
+        self._journal.finish()
+
+
+def flatten_check(services: Services) -> tuple[str, ...]:
+    """What the broker still shows open, in words; empty when flat. A failed question is never flat."""
+    try:
+        positions, orders = services.broker.get_positions(), services.broker.open_orders()
+    except BrokerError as error:
+        return (f"the broker did not answer: {error}",)
+    words = [f"{p.quantity} {p.symbol} still held" for p in positions if p.quantity]
+    return (*words, *(f"order {o.client_id} still open" for o in orders))

@@ -1,0 +1,112 @@
+"""The order journal of one session: every intent durable before it is sent, every answer after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from tbot_bot.domain.money import parse_decimal
+from tbot_bot.domain.orders import ClientOrderId, OrderIntent, OrderReport, OrderStatus
+from tbot_bot.support.atomic_file import LineLog, read_lines
+from tbot_bot.support.codec import from_json, to_json
+from tbot_bot.support.path_resolver import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class JournalledOrder:
+    """An order of the session: what we wanted, and the last word on it (None: none came yet)."""
+
+    intent: OrderIntent
+    report: OrderReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """What a session's journal says: enough to go on after a crash."""
+
+    opening_equity: Decimal | None = None
+    tripped: str = ""
+    done: bool = False
+    orders: Mapping[ClientOrderId, JournalledOrder] = field(default_factory=dict)
+
+
+def read_journal(paths: Paths, session: date) -> JournalState:
+    """The state that the journal of `session` adds up to; empty when there is none."""
+    state = JournalState()
+    orders: dict[ClientOrderId, JournalledOrder] = {}
+    for row in read_lines(paths.journal(session)):
+        state = _apply(state, orders, row)
+    return replace(state, orders=orders)
+
+
+def unfinished_session(paths: Paths) -> date | None:
+    """The newest session whose journal was begun and not closed."""
+    folder = paths.output / "journal"
+    names = sorted((p.stem for p in folder.glob("*.jsonl")), reverse=True) if folder.is_dir() else []
+    if not names:
+        return None
+    session = date.fromisoformat(names[0])
+    return None if read_journal(paths, session).done else session
+
+
+def _apply(state: JournalState, orders: dict[ClientOrderId, JournalledOrder], row: dict[str, Any]) -> JournalState:
+    kind = row.get("kind")
+    if kind == "day":
+        first = state.opening_equity
+        return replace(state, done=False, opening_equity=parse_decimal(row["opening_equity"]) if first is None else first)
+    if kind == "tripped":
+        return replace(state, tripped=str(row["why"]))
+    if kind == "done":
+        return replace(state, done=True)
+    if kind == "intent":
+        intent = from_json(OrderIntent, row["intent"])
+        orders[intent.client_id] = JournalledOrder(intent)
+    elif kind == "report":
+        report = from_json(OrderReport, row["report"])
+        if report.client_id in orders:
+            orders[report.client_id] = replace(orders[report.client_id], report=report)
+    return state
+
+
+class Journal:
+    """Appends to one session's journal; each line is on disk before the call returns."""
+
+    def __init__(self, paths: Paths, session: date) -> None:
+        self._log = LineLog(paths.journal(session))
+
+    def open_day(self, opening_equity: Decimal) -> None:
+        """Begin, or begin again after a stop or a restart; the first equity of the session is the one that counts."""
+        self._log.append({"kind": "day", "opening_equity": str(opening_equity)})
+
+    def intend(self, intent: OrderIntent) -> None:
+        self._log.append({"kind": "intent", "intent": to_json(intent)})
+
+    def report(self, report: OrderReport) -> None:
+        self._log.append({"kind": "report", "report": to_json(report)})
+
+    def trip(self, why: str) -> None:
+        self._log.append({"kind": "tripped", "why": why})
+
+    def finish(self) -> None:
+        self._log.append({"kind": "done"})
+
+    def close(self) -> None:
+        self._log.close()
+
+
+def dead_report(intent: OrderIntent, status: OrderStatus, reason: str, at: Any) -> OrderReport:
+    """A report of our own making for an order that never lived (refused, absent) or whose fate is unknown."""
+    return OrderReport(
+        client_id=intent.client_id,
+        broker_id="",
+        symbol=intent.symbol,
+        side=intent.side,
+        status=status,
+        filled_quantity=Decimal(0),
+        average_price=None,
+        at=at,
+        quantity=intent.quantity,
+        type=intent.type,
+        reason=reason,
+    )

@@ -1,0 +1,67 @@
+"""The paper venue's process: a market and a broker on loopback, from options and the environment's port."""
+
+import argparse
+import asyncio
+import os
+import sys
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from tbot_bot.domain.errors import TbotError
+from tbot_bot.domain.money import parse_decimal
+from tbot_bot.paper.server import serve
+from tbot_bot.paper.settings import VenueSettings
+from tbot_bot.support.logs import configure, get_logger
+from tbot_bot.support.path_resolver import Paths, root_from_environment
+
+log = get_logger("paper")
+
+
+def _decimal(text: str) -> Decimal:
+    value = parse_decimal(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
+
+
+def settings_from(arguments: list[str]) -> VenueSettings:
+    """The venue's settings; exits with words on a bad option. Raises ConfigInvalid for values out of range."""
+    parser = argparse.ArgumentParser(prog="tbot_bot.runtime.paper")
+    parser.add_argument("--speed", type=_decimal, default=Decimal(1), help="market seconds per real second")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the synthetic market")
+    parser.add_argument("--symbols", type=int, default=600, help="size of the synthetic market")
+    parser.add_argument("--replay", type=Path, help="Parquet file of minute bars to replay")
+    parser.add_argument("--session", type=date.fromisoformat, help="first session, YYYY-MM-DD")
+    parser.add_argument("--hold", action="store_true", help="stand still until the admin port says run")
+    given = parser.parse_args(arguments)
+    port = int(os.environ.get("TBOT_PAPER_PORT", "8090"))
+    return VenueSettings(
+        state_dir=Paths(root_from_environment()).paper,
+        port=port,
+        admin_port=port + 1,
+        market="replay" if given.replay else "synthetic",
+        replay_file=given.replay,
+        seed=given.seed,
+        speed=given.speed,
+        symbols=given.symbols,
+        session=given.session,
+        hold=given.hold,
+    )
+
+
+def main() -> int:
+    configure("paper")
+    try:
+        asyncio.run(serve(settings_from(sys.argv[1:])))
+    except TbotError as error:
+        log.critical("the paper venue cannot run", extra={"fields": {"why": str(error)}})
+        return error.exit_code
+    except Exception:
+        log.critical("the paper venue failed and will be restarted", exc_info=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

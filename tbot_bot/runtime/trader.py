@@ -1,0 +1,256 @@
+"""The strategy runtime's life: wait for provisioning, for Start, for the session; run the day; close it; again."""
+
+import signal
+import sys
+import threading
+import time
+from datetime import date, timedelta
+
+from tbot_bot.domain.errors import BrokerError, IllegalTransition, StateCorrupt, TbotError
+from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
+from tbot_bot.engine import events as e
+from tbot_bot.runtime import compose
+from tbot_bot.runtime.cadence import Cadence, Turns
+from tbot_bot.runtime.closing import close_books
+from tbot_bot.runtime.day import Day
+from tbot_bot.runtime.desk import ClockPulled, StreamChanged, wait_for
+from tbot_bot.runtime.journal import unfinished_session
+from tbot_bot.runtime.views import DayViews, idle_status
+from tbot_bot.support.clock import SystemClock
+from tbot_bot.support.flags import FlagClaimer
+from tbot_bot.support.logs import TailHandler, configure, get_logger
+from tbot_bot.support.path_resolver import Paths, root_from_environment
+from tbot_bot.support.sd_notify import SdNotify
+from tbot_bot.support.snapshot import Publisher
+from tbot_bot.support.state_file import StateFile
+
+log = get_logger("trader")
+
+PREPARE = timedelta(minutes=5)
+"""Market time before the open at which the day is prepared."""
+TURN_SECONDS = 0.05
+RETRY_SECONDS = 2.0
+
+
+class Trader:
+    """One process, one broker, one day at a time."""
+
+    def __init__(self, paths: Paths, tail: TailHandler) -> None:
+        self._paths = paths
+        self._wall = SystemClock()
+        self._state = StateFile(paths, self._wall)
+        self._publisher = Publisher(paths, "bot", self._wall)
+        self._claims = FlagClaimer(paths.private / "claims")
+        self._tail = tail
+        self._notify = SdNotify()
+        self._stop = threading.Event()
+        self._turns = Turns()
+        self._desk: compose.Trading | None = None
+        self._day: Day | None = None
+        self._views = DayViews(self._publisher)
+        self._why = "starting"
+        self._streams: dict[str, StreamChanged] = {}
+
+    def stop(self) -> None:
+        """Leave at the next turn. Orders resting at the broker and the state stay; a restart goes on from there."""
+        self._stop.set()
+
+    def run(self) -> None:
+        self._notify.ready()
+        while not self._stop.is_set():
+            self._notify.beat()
+            try:
+                self._turn()
+            except BrokerError as error:
+                self._pause(f"the broker cannot be used: {error}")
+            except TbotError as error:
+                self._pause(str(error))
+        self._notify.stopping()
+        self._drop()
+
+    def _pause(self, why: str) -> None:
+        """Something outside is not as it must be: say so, wait a little, try again."""
+        if why != self._why:
+            log.error("waiting", extra={"fields": {"why": why}})
+        self._why = why
+        self._publish()
+        self._stop.wait(RETRY_SECONDS)
+
+    def _turn(self) -> None:
+        try:
+            state = self._state.read()
+        except StateCorrupt:
+            if not self._paths.generations.exists():
+                self._idle("waiting for first provisioning")
+                return
+            log.critical("bot_state.txt is missing or corrupt; new entries are halted")
+            self._state.move(None, BotState.ERROR, "bot", "bot_state.txt was missing or corrupt")
+            return
+        if state in SETUP_STATES:
+            self._drop()
+            self._idle("waiting for provisioning to finish")
+            return
+        trading = self._connected()
+        self._flags(state)
+        self._read_messages(trading)
+        if self._day is not None:
+            self._run_day(self._day)
+        else:
+            self._between_days(trading, self._state.read())
+        self._publish()
+
+    def _idle(self, why: str) -> None:
+        self._why = why
+        self._publish()
+        self._stop.wait(0.2)
+
+    def _connected(self) -> compose.Trading:
+        """The broker connection, renewed when the configuration was saved anew and no day is running."""
+        generation = compose.generation(self._paths)
+        if self._desk is not None and (self._desk.generation == generation or self._day is not None):
+            return self._desk
+        self._drop()
+        self._desk = compose.open_trading(self._paths, self._wall, self._state, self._publisher)
+        self._why = "connected"
+        log.info("connected", extra={"fields": {"broker": self._desk.services.settings.routing.broker_name}})
+        return self._desk
+
+    def _drop(self) -> None:
+        if self._day is not None:
+            self._day.close()
+            self._day = None
+        if self._desk is not None:
+            self._desk.close()
+            self._desk = None
+
+    def _read_messages(self, trading: compose.Trading) -> None:
+        """Everything that waits, or a short sleep when nothing does."""
+        message = wait_for(trading.inbox, TURN_SECONDS)
+        budget = 5000
+        while message is not None:
+            if isinstance(message, ClockPulled):
+                trading.services.clock.sample(message.clock.now, float(message.clock.speed))
+            elif isinstance(message, StreamChanged):
+                self._streams[message.name] = message
+                log.info("stream", extra={"fields": {"name": message.name, "connected": message.connected}})
+                if message.connected and self._day is not None:
+                    self._day.resync()
+            elif self._day is not None:
+                self._day.receive(message)
+            budget -= 1
+            if budget == 0 or trading.inbox.empty():
+                break
+            message = wait_for(trading.inbox, 0)
+        if self._turns.due("clock", Cadence.at(trading.services.clock.speed).clock):
+            trading.desk.pull_clock()
+
+    def _flags(self, state: BotState) -> None:
+        now = self._market_now()
+        if self._claims.claim(self._paths.kill_flag):
+            log.critical("kill requested")
+            self._ensure_day().feed(e.KillRequested(now, "operator", "kill flag"))
+        if self._claims.claim(self._paths.stop_flag):
+            log.warning("stop requested")
+            if self._day is not None:
+                self._day.feed(e.StopRequested(now, "operator"))
+            elif state in ARMED_STATES:
+                self._state.move(state, BotState.IDLE, "operator", "stop requested; no session is running")
+        if state not in ARMED_STATES | CLOSING_STATES and self._claims.claim(self._paths.start_flag):
+            self._arm(state)
+
+    def _arm(self, state: BotState) -> None:
+        """Start: from idle or a halted state; a kill switch that tripped today stays down for the session."""
+        try:
+            if state is BotState.ERROR:
+                self._state.move(state, BotState.IDLE, "operator", "start requested after an error")
+                state = BotState.IDLE
+            self._state.move(state, BotState.ANALYZING, "operator", "start requested")
+        except IllegalTransition as error:
+            log.error("start refused", extra={"fields": {"why": str(error)}})
+
+    def _ensure_day(self) -> Day:
+        """The running day, or today's, made for a kill while none runs."""
+        if self._day is None:
+            self._begin(self._hours())
+        assert self._day is not None
+        return self._day
+
+    def _market_now(self) -> e.datetime:
+        return self._desk.services.clock.now() if self._desk is not None else self._wall.now()
+
+    def _hours(self) -> SessionHours:
+        """The session to run: an unfinished one first, else the present or next one."""
+        services = self._connected().services
+        left: date | None = unfinished_session(self._paths)
+        if left is not None:
+            hours = services.calendar.hours(left)
+            if hours is not None:
+                return hours
+        return services.calendar.current_or_next(services.clock.now())
+
+    def _between_days(self, trading: compose.Trading, state: BotState) -> None:
+        if state not in ARMED_STATES | CLOSING_STATES:
+            self._why = "ready; press Start" if state is BotState.IDLE else f"halted: {state}"
+            return
+        hours = self._hours()
+        now = trading.services.clock.now()
+        if state in CLOSING_STATES or now >= hours.open - PREPARE:
+            self._begin(hours)
+        else:
+            self._why = f"waiting for the session of {hours.day}"
+
+    def _begin(self, hours: SessionHours) -> None:
+        trading = self._connected()
+        state = self._state.read()
+        self._day = compose.open_day(trading, hours, state)
+        self._day.start()
+        log.info("session", extra={"fields": {"day": hours.day.isoformat(), "open": hours.open.isoformat()}})
+        now = trading.services.clock.now()
+        if state is BotState.GRACEFUL_CLOSING:
+            self._day.feed(e.StopRequested(now, "restart"))
+        elif state is BotState.EMERGENCY_CLOSING:
+            self._day.feed(e.KillRequested(now, "restart", "the closing was interrupted"))
+
+    def _run_day(self, day: Day) -> None:
+        day.turn()
+        self._why = ""
+        if day.settled:
+            close_books(day)
+            day.close()
+            self._day = None
+            self._after_day(day)
+
+    def _after_day(self, day: Day) -> None:
+        """Armed goes on to the next session; stopped is idle; tripped stays down."""
+        state = self._state.read()
+        if state in ARMED_STATES and state is not BotState.ANALYZING:
+            self._state.move(state, BotState.ANALYZING, "bot", "session closed; waiting for the next")
+
+    def _publish(self) -> None:
+        if not self._turns.due("publish", 0.5):
+            return
+        lines = self._tail.lines()
+        if self._desk is None:
+            self._publisher.publish("status", idle_status(self._paths, self._why))
+            self._publisher.publish("log", {"lines": lines})
+        else:
+            self._views.publish(self._desk, self._day, self._why, tuple(self._streams.values()), lines)
+
+
+def main() -> int:
+    paths = Paths(root_from_environment())
+    tail = configure("bot")
+    trader = Trader(paths, tail)
+    signal.signal(signal.SIGTERM, lambda *_: trader.stop())
+    signal.signal(signal.SIGINT, lambda *_: trader.stop())
+    try:
+        trader.run()
+    except Exception:
+        log.critical("the runtime failed and will be restarted", exc_info=True)
+        time.sleep(0.2)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

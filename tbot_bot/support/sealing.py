@@ -1,0 +1,74 @@
+"""HPKE (X25519, HKDF-SHA256, ChaCha20-Poly1305) for what passes through files between the web and the runner.
+
+Only the holder of the private key reads what is sealed to its public key; `info` binds the ciphertext to its purpose, so
+that a sealed login cannot be passed off as anything else. Costs 48 bytes and under 0.1 ms."""
+
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from tbot_bot.domain.errors import RequestRefused, SecretUnavailable
+from tbot_bot.support.atomic_file import create_bytes, ensure_folder, write_bytes
+
+KEY_BYTES = 32
+
+
+def _suite() -> Suite:
+    return Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+
+
+def new_private_key() -> X25519PrivateKey:
+    return X25519PrivateKey.generate()
+
+
+def public_bytes(key: X25519PrivateKey) -> bytes:
+    """The 32 raw bytes that others seal to."""
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def seal(plain: bytes, to: bytes, info: bytes) -> bytes:
+    """`plain` for the holder of the private key of `to` (32 raw bytes). Raises RequestRefused when `to` is no key."""
+    try:
+        return _suite().encrypt(plain, X25519PublicKey.from_public_bytes(to), info)
+    except ValueError as error:
+        raise RequestRefused("the public key to seal to is not a usable X25519 key") from error
+
+
+def unseal(sealed: bytes, key: X25519PrivateKey, info: bytes) -> bytes:
+    """The inverse of `seal`; raises RequestRefused when it was not sealed to us for this `info`, or was changed."""
+    try:
+        return _suite().decrypt(sealed, key, info)
+    except (InvalidTag, ValueError) as error:
+        raise RequestRefused("it cannot be opened: damaged, forged, or sealed to another key or purpose") from error
+
+
+def load_or_create_private_key(path: Path) -> X25519PrivateKey:
+    """The key pair's private half at `path` (0600); created on first use.
+
+    Raises SecretUnavailable when the file is there and holds no key: it is never replaced silently."""
+    ensure_folder(path.parent)
+    if not path.exists():
+        fresh = new_private_key().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        create_bytes(path, fresh)
+    data = path.read_bytes()
+    if len(data) != KEY_BYTES:
+        raise SecretUnavailable(f"{path.name} is damaged; move it away and restart the runner to make a new one")
+    return X25519PrivateKey.from_private_bytes(data)
+
+
+def write_public_key(path: Path, key: X25519PrivateKey) -> None:
+    """Publish the public half as hex, readable by all."""
+    ensure_folder(path.parent, 0o755)
+    write_bytes(path, public_bytes(key).hex().encode() + b"\n", 0o644)
+
+
+def read_public_key(path: Path) -> bytes | None:
+    """The published public key; None when it is missing or holds no key."""
+    try:
+        data = bytes.fromhex(path.read_text("ascii").strip())
+    except (OSError, ValueError):
+        return None
+    return data if len(data) == KEY_BYTES else None

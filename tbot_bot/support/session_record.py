@@ -1,0 +1,90 @@
+"""One live login as a file: written by the runner, read by the web, named by the sha256 of the exact cookie.
+
+A Fernet token still decrypts with a newline or `==` appended, so a session is allowed by the hash of the exact text
+and by nothing else; deleting the file is logging out."""
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+MAX_COOKIE = 4096
+_MAX_RECORD = 4096
+_MAX_TRACKED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """Who is logged in, as what, until when (UTC). `csrf_seed`: random hex that lives as long as the login."""
+
+    user: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+    csrf_seed: str
+
+    def to_json(self) -> dict[str, str]:
+        return {
+            "user": self.user,
+            "role": self.role,
+            "created_at": self.created_at.isoformat(),
+            "expires_at": self.expires_at.isoformat(),
+            "csrf_seed": self.csrf_seed,
+        }
+
+
+def digest(cookie: str) -> str:
+    """The file name of a cookie's session; distinct for any two different texts."""
+    return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_record(path: Path) -> SessionRecord | None:
+    """The record at `path`; None when missing, not a regular file, or not a record."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        row = json.loads(os.read(handle, _MAX_RECORD))
+        return SessionRecord(
+            user=str(row["user"]),
+            role=str(row["role"]),
+            created_at=_utc(row["created_at"]),
+            expires_at=_utc(row["expires_at"]),
+            csrf_seed=str(row["csrf_seed"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    finally:
+        os.close(handle)
+
+
+def _utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment
+
+
+class Lifetimes:
+    """Whether a session is still alive, by the wall clock AND by the time really elapsed since this process saw it.
+
+    Setting the machine's clock back therefore lengthens no session, and a session from the future is none."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, float] = {}
+
+    def alive(self, name: str, record: SessionRecord, now: datetime) -> bool:
+        if not record.created_at <= now < record.expires_at:
+            return False
+        if len(self._ends) >= _MAX_TRACKED:
+            self._forget_ended()
+        left = (record.expires_at - now).total_seconds()
+        return time.monotonic() < self._ends.setdefault(name, time.monotonic() + left)
+
+    def _forget_ended(self) -> None:
+        now = time.monotonic()
+        self._ends = {name: end for name, end in self._ends.items() if end > now}

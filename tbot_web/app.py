@@ -1,0 +1,63 @@
+"""The Flask application: routes, protection, and the pages for what goes wrong."""
+
+from typing import Any
+
+from flask import Flask, render_template
+from werkzeug.exceptions import HTTPException
+
+from tbot_bot.interface import Clock, Paths
+from tbot_bot.interface.published import Published
+from tbot_bot.interface.requests import Courier
+from tbot_bot.interface.sessions import Sessions
+from tbot_web.py import configuration_web, control_web, dashboard_web, home_web, live_web, login_web, register_web
+from tbot_web.security import protect, redraw_when_old
+from tbot_web.services import Asker, Services, install
+from tbot_web.support.auth_web import require_login
+from tbot_web.support.session_manager import current_login
+from tbot_web.support.utils_web import asks_for_json, installation
+
+MODULES = (home_web, configuration_web, register_web, login_web, dashboard_web, control_web, live_web)
+TITLES = {400: "Not accepted", 401: "Your login has ended", 403: "Not allowed", 404: "No such page", 500: "A fault of ours"}
+WORDS = {
+    401: "Log in again; what you typed is still in the page you came from. Nothing was changed.",
+    404: "Nothing lives at this address.",
+    413: "That was more than a form can hold. Nothing was changed.",
+    500: "The page could not be made. Trading is not affected: it runs in other processes. The log has the cause.",
+}
+
+
+def create_app(paths: Paths, clock: Clock, *, hosts: tuple[str, ...] = (), courier: Asker | None = None) -> Flask:
+    """The web UI over the files below `paths.root`.
+
+    `hosts`: names besides loopback under which it may be reached, e.g. behind a proxy."""
+    app = Flask(__name__)
+    install(app, Services(paths, courier or Courier(paths, clock), Published(paths, clock), Sessions(paths, clock)))
+    require_login(app)
+    protect(app, hosts)
+    for module in MODULES:
+        app.register_blueprint(module.pages)
+    redraw_when_old(app, "configuration.submit", configuration_web.redraw)
+    redraw_when_old(app, "configuration.check", configuration_web.redraw)
+    redraw_when_old(app, "register.submit", register_web.redraw)
+    redraw_when_old(app, "login.submit", login_web.redraw)
+    redraw_when_old(app, "control.kill", control_web.redraw_kill)
+    app.register_error_handler(HTTPException, _refused)
+    app.context_processor(_frame)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    return app
+
+
+def _frame() -> dict[str, Any]:
+    """What every page's frame shows."""
+    install = installation()
+    return {"login": current_login(), "install": install}
+
+
+def _refused(error: HTTPException) -> Any:
+    code = error.code or 500
+    if code < 400:
+        return error
+    words = WORDS.get(code) or error.description or "Nothing was changed."
+    if asks_for_json():
+        return {"code": str(code), "message": words}, code
+    return render_template("refused.html", title=TITLES.get(code, "Not done"), message=words, code=code), code

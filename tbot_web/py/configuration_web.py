@@ -1,0 +1,129 @@
+"""Configuration: show the published form, let the runner judge it, hand it over, follow the steps."""
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from tbot_bot.domain.session import BotState
+from tbot_bot.interface.requests import Reply
+from tbot_web.py.home_web import waiting
+from tbot_web.services import services
+from tbot_web.support.auth_web import Access, needs
+from tbot_web.support.default_config_loader import load_form
+from tbot_web.support.session_manager import current_login, token
+from tbot_web.support.utils_web import client_ip, installation, setting_up, typed
+
+pages = Blueprint("configuration", __name__)
+NOTHING_WRONG = "Checked: every value is in range and they fit together. Nothing was saved yet."
+
+
+@pages.get("/configuration")
+@needs(Access.FIRST_RUN)
+def configuration() -> str | tuple[str, int] | Response:
+    state, install = services().state(), installation()
+    if install.users is False and state in {BotState.PROVISIONING, BotState.BOOTSTRAPPING}:
+        return redirect(url_for("configuration.progress"))
+    if install.users is False and install.provisioned:
+        return redirect(url_for("register.register"))
+    form = load_form(services().published)
+    if form is None:
+        return waiting()
+    return render_template("configuration.html", title=_title(), form=form, first_run=_first_run())
+
+
+@pages.post("/configuration")
+@needs(Access.FIRST_RUN)
+def submit() -> Response | str | tuple[str, int]:
+    reply = _ask("provision")
+    if reply.ok:
+        return redirect(url_for("configuration.progress"), 303)
+    return _judged(reply)
+
+
+@pages.post("/configuration/check")
+@needs(Access.FIRST_RUN)
+def check() -> str | tuple[str, int]:
+    """All faults at once, without saving anything."""
+    return _judged(_ask("validate"))
+
+
+def redraw(message: str) -> str:
+    """The form as typed, with `message` on top."""
+    values = typed()
+    form = load_form(services().published, values)
+    if form is None:
+        return render_template("waiting.html", title="Waiting for the provisioning runner")
+    return render_template(
+        "configuration.html", title=_title(), form=form, problem=message, first_run=_first_run(), retyped=True
+    )
+
+
+@pages.get("/progress")
+@needs(Access.FIRST_RUN)
+def progress() -> str | Response:
+    facts = _progress()
+    if facts["next"]:
+        return redirect(str(facts["next"]))
+    return render_template("progress.html", title="Setting up", facts=facts)
+
+
+@pages.get("/progress.json")
+@needs(Access.FIRST_RUN)
+def progress_facts() -> dict[str, Any]:
+    return _progress()
+
+
+def _progress() -> dict[str, Any]:
+    """The published steps, and where to go once they are done."""
+    snapshot = services().published.read("provisioning")
+    state, install = services().state(), installation()
+    body: dict[str, Any] = dict(snapshot.body) if snapshot else {}
+    failed = body.get("failed")
+    if setting_up(state, install) or failed:
+        to = None if body.get("steps") else _to_form(state)
+    else:
+        to = url_for("register.register") if install.users is False else url_for("home.home")
+    return {
+        "state": state,
+        "steps": body.get("steps", []),
+        "failed": failed,
+        "next": to,
+        "age": None if snapshot is None else snapshot.age,
+        "stale": snapshot is None or snapshot.stale,
+    }
+
+
+def _to_form(state: BotState | None) -> str | None:
+    return url_for("configuration.configuration") if state is BotState.INITIALIZE else None
+
+
+def _ask(kind: str) -> Reply:
+    return services().courier.ask(kind, {"values": typed()}, token=token(), ip=client_ip())
+
+
+def _judged(reply: Reply) -> tuple[str, int] | str:
+    form = load_form(services().published, typed(), reply.faults)
+    if form is None:
+        return waiting()
+    problem = "" if reply.ok or reply.faults else reply.message
+    page = render_template(
+        "configuration.html",
+        title=_title(),
+        form=form,
+        problem=problem,
+        notice=NOTHING_WRONG if reply.ok else "",
+        first_run=_first_run(),
+        retyped=True,
+    )
+    return page, (200 if reply.ok else 422 if reply.faults else 503)
+
+
+def _first_run() -> bool:
+    return current_login() is None
+
+
+def _title() -> str:
+    return "Set up tbot" if _first_run() else "Settings"
+
+

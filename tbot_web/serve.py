@@ -1,0 +1,78 @@
+"""The web process: waitress in front of the application, on loopback unless a proxy's name is configured."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import FrameType
+
+from waitress.server import create_server
+
+from tbot_bot.interface import SystemClock, root
+from tbot_web.app import create_app
+from tbot_web.security import MAX_BODY
+
+LOOPBACK = "127.0.0.1"
+BAD_SETTING = 78
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen. `hosts`: the public names a proxy on this machine answers to; empty = no proxy."""
+
+    port: int
+    hosts: tuple[str, ...]
+
+
+def listen_from(environment: Mapping[str, str]) -> Listen:
+    """TBOT_WEB_PORT (8080) and TBOT_WEB_HOSTS (names, comma between). Raises ValueError saying what to correct."""
+    text = environment.get("TBOT_WEB_PORT", "8080")
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise ValueError(f"TBOT_WEB_PORT is {text!r}; give a port from 1 to 65535")
+    names = environment.get("TBOT_WEB_HOSTS", "")
+    return Listen(int(text), tuple(n.strip().lower() for n in names.split(",") if n.strip()))
+
+
+def main() -> int:
+    """Serve until SIGTERM or Ctrl-C. Always on loopback; with TBOT_WEB_HOSTS, a TLS proxy there is trusted."""
+    try:
+        listen = listen_from(os.environ)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_SETTING
+    signal.signal(signal.SIGTERM, _stop)
+    app = create_app(root(), SystemClock(), hosts=listen.hosts)
+    proxied = (
+        {
+            "trusted_proxy": LOOPBACK,
+            "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"},
+            "clear_untrusted_proxy_headers": True,
+        }
+        if listen.hosts
+        else {}
+    )
+    server = create_server(
+        app,
+        host=LOOPBACK,
+        port=listen.port,
+        threads=8,
+        connection_limit=1000,
+        channel_timeout=5,
+        cleanup_interval=2,
+        max_request_body_size=MAX_BODY,
+        max_request_header_size=16 * 1024,
+        ident=None,
+        **proxied,
+    )
+    server.run()
+    server.close()
+    return 0
+
+
+def _stop(_signum: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

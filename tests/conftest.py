@@ -1,0 +1,45 @@
+"""Fixtures for all tests. A test that cannot run says why; in CI (`CI=true`) missing setup is a failure, not a skip."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def lacking(what: str) -> None:
+    """Skip with the reason, or fail where everything must be set up."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have it: {what}")
+    pytest.skip(what)
+
+
+def find_shared_data(name: str) -> Path:
+    """A recorded file kept beside the repository; a user's clone has none."""
+    path = REPOSITORY.parent / "shared" / "data" / name
+    if not path.exists():
+        pytest.skip(f"recorded data {name} is not beside this clone")
+    return path
+
+
+@pytest.fixture
+def shared_data():  # type: ignore[no-untyped-def]
+    return find_shared_data
+
+
+def find_chromium() -> str:
+    for name in CHROMIUM_NAMES:
+        path = shutil.which(name)
+        if path:
+            return path
+    lacking("Chromium is not installed (apt-get install chromium)")
+    raise AssertionError
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root"))

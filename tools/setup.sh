@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Makes .venv hold exactly the hash-locked requirements of a group (base or dev), and what dev needs from the system.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+group=${1:?base or dev}
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+python=""
+for candidate in python3 python3.13 python3.12 python3.11; do
+  if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    python=$candidate; break
+  fi
+done
+if [ -z "$python" ]; then
+  say "Python 3.11 or newer is needed. On Debian or Ubuntu: apt-get install python3 python3-venv"; exit 1
+fi
+
+apt_install() {
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return 1; fi
+  say "installing $* with apt"
+  apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+}
+
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
+  rm -rf .venv
+  if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    version=$("$python" -c 'import sys; print(f"{sys.version_info[0]}.{sys.version_info[1]}")')
+    apt_install "python$version-venv" || { say "install the package python3-venv, then run make again"; exit 1; }
+  fi
+  say "making .venv"
+  "$python" -m venv .venv
+fi
+
+# A developer's environment holds the base one too, so a dev stamp satisfies base.
+want=$(cat "requirements/$group.txt" tools/setup.sh | sha256sum | cut -d' ' -f1)
+dev=$(cat requirements/dev.txt tools/setup.sh | sha256sum | cut -d' ' -f1)
+have=$(cat .venv/.stamp 2>/dev/null || true)
+if [ "$have" != "$want" ] && [ "$have" != "$dev" ]; then
+  say "installing the locked requirements ($group)"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore \
+    --require-hashes -r "requirements/$group.txt" || { say "the packages could not be installed; look at the lines above"; exit 1; }
+  printf '%s\n' "$want" > .venv/.stamp
+fi
+
+if [ "$group" = dev ] && ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then
+  apt_install chromium || say "no Chromium: browser tests will be skipped. On Debian or Ubuntu: apt-get install chromium"
+fi
