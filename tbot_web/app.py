@@ -17,7 +17,13 @@ from tbot_web.support.session_manager import current_login
 from tbot_web.support.utils_web import asks_for_json, installation
 
 MODULES = (home_web, configuration_web, register_web, login_web, dashboard_web, control_web, live_web)
-TITLES = {400: "Not accepted", 401: "Your login has ended", 403: "Not allowed", 404: "No such page", 500: "A fault of ours"}
+TITLES = {
+    400: "Not accepted",
+    401: "Your login has ended",
+    403: "Not allowed",
+    404: "No such page",
+    500: "A fault of ours",
+}
 WORDS = {
     401: "Log in again; what you typed is still in the page you came from. Nothing was changed.",
     404: "Nothing lives at this address.",

@@ -19,9 +19,7 @@ _EXTENSION = "tbot"
 class Asker(Protocol):
     """Whoever carries a request to the provisioning runner and brings the answer."""
 
-    def ask(
-        self, kind: str, body: Mapping[str, Any], *, token: str | None, ip: str, timeout: float = ...
-    ) -> Reply: ...
+    def ask(self, kind: str, body: Mapping[str, Any], *, token: str | None, ip: str, timeout: float = ...) -> Reply: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,12 @@ class Program:
 def programs(paper_options: tuple[str, ...], extra: Program) -> tuple[Program, ...]:
     """Every process of tbot, in start order."""
     return (
-        Program("paper", "tbot_bot.runtime.paper", 10, options=paper_options),
+        Program("paper", "tbot_bot.paper", 10, options=paper_options),
         Program("provisioning", "tbot_bot.runtime.provisioning", 20),
         Program("web", "tbot_web.serve", 30),
         Program("bot", "tbot_bot.runtime.trader", 40),
         Program("universe", "tbot_bot.runtime.universe", 50, options=("--watch",)),
-        Program("backtest", "tbot_bot.runtime.backtest_worker", 60, options=("--watch",)),
+        Program("backtest", "tbot_bot.backtest", 60, options=("--watch",)),
         extra,
     )
 

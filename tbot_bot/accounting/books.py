@@ -70,8 +70,7 @@ class Books:
         rows = []
         for symbol, lots in sorted(self._lots.items()):
             if lots:
-                quantity = from_nanos(held(lots))
-                rows.append(Position(symbol, quantity.normalize(), average_price(cost(lots), held(lots))))
+                rows.append(Position(symbol, from_nanos(held(lots)), average_price(cost(lots), held(lots))))
         return tuple(rows)
 
     def trips(self, session: date) -> tuple[RoundTrip, ...]:
@@ -103,7 +102,7 @@ def _round_trip(trade_id: str, matches: Sequence[Match]) -> RoundTrip:
         signal_symbol=first.signal_symbol,
         direction=first.direction,
         opened_by=first.side,
-        quantity=from_nanos(quantity).normalize(),
+        quantity=from_nanos(quantity),
         entry_at=min(match.opened.at for match in matches),
         entry_price=entry_price,
         exit_at=max(match.closed.at for match in matches),

@@ -99,9 +99,8 @@ def opening_row(account_id: str, at: datetime, postings: Sequence[Posting], conf
     )
 
 
-    def reversal_row(entry_id: int, undone: Row, at: datetime, why: str, postings: Sequence[Posting], version: str)
-    -> Row: """A reversal counts in the session of the fill that it undoes, so that the session's result is the
-    corrected one."""
+def reversal_row(entry_id: int, undone: Row, at: datetime, why: str, postings: Sequence[Posting], version: str) -> Row:
+    """A reversal counts in the session of the fill that it undoes: the session's result is the corrected one."""
     kept = ("session", "client_id", "trade_id", "strategy", "purpose", "symbol")
     return _row(
         kind="reversal",

@@ -125,8 +125,10 @@ CREATE VIEW trial_balance AS
   FROM posting JOIN account ON account.code = posting.account GROUP BY account.code ORDER BY account.code
 """
 
-_CHART_ROWS = tuple( f"INSERT INTO account VALUES ('{a.code}', '{a.name}', '{a.kind.value}', {a.since})"  # noqa:
-S608 (our own constants) for a in CHART )
+_CHART_ROWS = tuple(
+    f"INSERT INTO account VALUES ('{a.code}', '{a.name}', '{a.kind.value}', {a.since})"  # noqa: S608 (our constants)
+    for a in CHART
+)
 
 STATEMENTS = (_ACCOUNTS, *_CHART_ROWS, _ENTRIES, *_INDEXES, _WHOLE, *_FIXED, _POSTINGS, _BALANCES)
 """What a new ledger file is made of, in order; the chart's rows go in before the trigger that fixes them."""

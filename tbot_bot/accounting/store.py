@@ -206,9 +206,11 @@ def _check_same(booked: BookedFill, told: BookedFill) -> None:
     was = (booked.symbol, booked.side, booked.quantity, booked.price)
     now = (told.symbol, told.side, told.quantity, told.price)
     if was != now:
-        words = " ".join(str(part) for part in was), " ".join(str(part) for part in now) raise LedgerRefused(
-        f"execution {told.execution_id} is booked as {words[0]}, the broker now says {words[1]}: reverse the booked
-        one" )
+        words = " ".join(str(part) for part in was), " ".join(str(part) for part in now)
+        raise LedgerRefused(
+            f"execution {told.execution_id} is booked as {words[0]}, the broker now says {words[1]}: "
+            "reverse the booked one"
+        )
 
 
 def _rows(db: sqlite3.Connection, after: int) -> Iterator[Row]:
@@ -222,7 +224,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA trusted_schema = OFF")
     except sqlite3.Error:
         db.close()
         raise

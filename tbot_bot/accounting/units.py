@@ -25,7 +25,7 @@ def to_micros(amount: Decimal) -> int:
 
 
 def from_micros(micros: int) -> Decimal:
-    return Decimal(micros).scaleb(-_MICRO_PLACES)
+    return _plain(Decimal(micros).scaleb(-_MICRO_PLACES))
 
 
 def to_nanos(value: Decimal) -> int:
@@ -34,9 +34,15 @@ def to_nanos(value: Decimal) -> int:
 
 
 def from_nanos(nanos: int) -> Decimal:
-    return Decimal(nanos).scaleb(-_NANO_PLACES)
+    return _plain(Decimal(nanos).scaleb(-_NANO_PLACES))
 
 
 def value_micros(quantity_nanos: int, price_nanos: int) -> int:
     """Quantity × price in micro-dollars, half to even."""
     return divide(quantity_nanos * price_nanos, _NANO_SQUARED_PER_MICRO)
+
+
+def _plain(value: Decimal) -> Decimal:
+    """Without trailing zeros, and never in exponent form: these are written into reports."""
+    short = value.normalize()
+    return short if int(short.as_tuple().exponent) <= 0 else short.quantize(Decimal(1))

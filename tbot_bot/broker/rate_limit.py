@@ -1,7 +1,7 @@
 """One budget of requests for all that a process asks of a broker, with room kept for exits and cancels.
 
-The budget lives in this process: bot and universe worker each hold one, so an account's limit is shared only through the
-broker's own `X-RateLimit-Remaining`, which every answer teaches. A budget shared through a file comes later.
+The budget lives in this process: bot and universe worker each hold one, so an account's limit is shared only through
+the broker's own `X-RateLimit-Remaining`, which every answer teaches. A budget shared through a file comes later.
 """
 
 import threading
@@ -27,7 +27,7 @@ class Urgency(Enum):
 class Budget:
     """A token bucket: `per_minute` requests a market minute, of which the `reserve` fraction only URGENT ones get.
 
-    `speed`: market seconds per real second; an accelerated venue's minute is shorter, so it refills faster. Thread-safe."""
+    `speed`: market seconds per real second; an accelerated venue's minute is shorter. Thread-safe."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Budget:
     def take(self, urgency: Urgency, timeout: float) -> bool:
         """Wait up to `timeout` real seconds for one request's room; False = there is none, so do not send.
 
-        An URGENT request waits a second at most and is then always let through: the broker may refuse it, we never do."""
+        An URGENT request waits a second at most and is then let through: the broker may refuse it, we never do."""
         urgent = urgency is Urgency.URGENT
         deadline = self._monotonic() + (min(timeout, _URGENT_PATIENCE_S) if urgent else timeout)
         while True:

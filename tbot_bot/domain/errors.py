@@ -9,6 +9,7 @@ TbotError
 ├── RequestRefused           76  a sealed request is forged, stale, replayed or not allowed
 ├── AuditUnavailable         74  an act could not be recorded, so it was not done
 ├── LedgerRefused            73  a booking would break the books
+├── BuildCheckFailed         78  the installation is not fit to open a session
 ├── UniverseUnusable         71  no valid symbol universe
 ├── DataInvalid              65  market data that cannot be read
 └── BrokerError              75
@@ -71,6 +72,12 @@ class LedgerRefused(TbotError):
     """The books were left as they were. The message names the entry and the rule it breaks."""
 
     exit_code = 73
+
+
+class BuildCheckFailed(TbotError):
+    """No session was opened. Repair what the message lists (`python -m tools.build_check` lists it too)."""
+
+    exit_code = 78
 
 
 class UniverseUnusable(TbotError):

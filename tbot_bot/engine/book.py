@@ -23,7 +23,7 @@ class LiveOrder:
     """One intent and the broker's merged word on it. `heard_at`: the last word or question; `cancel_at`: cancel
     asked."""
 
-    __slots__ = ("average", "cancel_at", "filled", "heard_at", "intent", "reason", "status")
+    __slots__ = ("average", "cancel_at", "cancel_since", "filled", "heard_at", "intent", "reason", "status")
 
     def __init__(self, intent: OrderIntent, now: datetime) -> None:
         self.intent = intent
@@ -32,6 +32,7 @@ class LiveOrder:
         self.average: Decimal | None = None
         self.heard_at = now
         self.cancel_at: datetime | None = None
+        self.cancel_since: datetime | None = None
         self.reason = ""
 
     @property

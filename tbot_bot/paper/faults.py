@@ -60,7 +60,9 @@ def apply(faults: Faults, body: object) -> Refusal | None:
     known = {name: type(value) for name, value in asdict(faults).items() if name != "halted"}
     for name, value in plain.items():
         if name not in known:
-            return invalid(f"unknown fault {name!r}; known: {', '.join(sorted([*known, 'halt', 'resume', 'drop_streams']))}")
+            return invalid(
+                f"unknown fault {name!r}; known: {', '.join(sorted([*known, 'halt', 'resume', 'drop_streams']))}"
+            )
         if type(value) is not known[name] or (isinstance(value, int) and name != "clock_skew_s" and value < 0):
             return invalid(f"{name} must be a non-negative {known[name].__name__}")
     if plain.get("http_status", 0) not in (0, *STATUSES):

@@ -152,7 +152,11 @@ def describe_days(days: Sequence[date]) -> str:
     if not days:
         return "no regular session at all"
     names = [day.isoformat() for day in days]
-    return ", ".join(names) if len(names) <= 12 else f"{', '.join(names[:6])} … {', '.join(names[-3:])} ({len(names)} sessions)"
+    return (
+        ", ".join(names)
+        if len(names) <= 12
+        else f"{', '.join(names[:6])} … {', '.join(names[-3:])} ({len(names)} sessions)"
+    )
 
 
 def _carry(close: Ints, volume: Ints, previous: Ints) -> Ints:

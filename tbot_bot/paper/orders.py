@@ -287,6 +287,4 @@ def _sub_penny(price: Decimal) -> bool:
 
 
 def _increment(name: str, price: Decimal) -> Refusal:
-    return against_rule(
-        f"invalid {name} {price}. sub-penny increment does not fulfill minimum pricing criteria"
-    )
+    return against_rule(f"invalid {name} {price}. sub-penny increment does not fulfill minimum pricing criteria")

@@ -53,14 +53,7 @@ ETFS: tuple[tuple[str, str, str | None, int], ...] = (
     ("SCC", "ProShares UltraShort Consumer Discretionary", "Consumer Discretionary", -2),
     ("SZK", "ProShares UltraShort Consumer Staples", "Consumer Staples", -2),
 )
-_HEADS = (
-    "Alder Amber Apex Arbor Ardent Aspen Atlas Aurora Beacon Birch Blue Bright Cascade Cedar Cobalt Copper Coral Crest Delta "
-    "Dune Echo Elm Ember Evergreen Falcon Fern Flint Frontier Garnet Glacier Granite Grove Harbor Haven Hawthorn Helix Heron "
-    "Horizon Indigo Iron Ivory Jasper Juniper Keystone Lantern Laurel Ledge Lumen Maple Marlin Meadow Meridian Mesa Nimbus "
-    "North Nova Oak Onyx Opal Orchard Orion Osprey Pearl Pine Pioneer Prairie Quarry Quartz Raven Redwood Ridge River Rowan "
-    "Sable Saffron Sequoia Sierra Silver Slate Solstice Spruce Sterling Summit Tern Thistle Timber Topaz Trident Umber Vale "
-    "Vertex Vista Walnut Willow Wren Yarrow Zenith Zephyr"
-).split()
+_HEADS = ["Alder", "Amber", "Apex", "Arbor", "Ardent", "Aspen", "Atlas", "Aurora", "Beacon", "Birch", "Blue", "Bright", "Cascade", "Cedar", "Cobalt", "Copper", "Coral", "Crest", "Delta", "Dune", "Echo", "Elm", "Ember", "Evergreen", "Falcon", "Fern", "Flint", "Frontier", "Garnet", "Glacier", "Granite", "Grove", "Harbor", "Haven", "Hawthorn", "Helix", "Heron", "Horizon", "Indigo", "Iron", "Ivory", "Jasper", "Juniper", "Keystone", "Lantern", "Laurel", "Ledge", "Lumen", "Maple", "Marlin", "Meadow", "Meridian", "Mesa", "Nimbus", "North", "Nova", "Oak", "Onyx", "Opal", "Orchard", "Orion", "Osprey", "Pearl", "Pine", "Pioneer", "Prairie", "Quarry", "Quartz", "Raven", "Redwood", "Ridge", "River", "Rowan", "Sable", "Saffron", "Sequoia", "Sierra", "Silver", "Slate", "Solstice", "Spruce", "Sterling", "Summit", "Tern", "Thistle", "Timber", "Topaz", "Trident", "Umber", "Vale", "Vertex", "Vista", "Walnut", "Willow", "Wren", "Yarrow", "Zenith", "Zephyr"]
 _TAILS: dict[str, tuple[str, ...]] = {
     "Technology": ("Systems", "Software", "Semiconductor", "Networks"),
     "Healthcare": ("Therapeutics", "Medical", "Diagnostics", "Biosciences"),
@@ -102,7 +95,9 @@ def build_universe(seed: int, count: int) -> Universe:
     rows: list[tuple[float, float, float, float, int, float, float]] = []
     for symbol, name, sector, multiple in ETFS:
         factor = SECTORS.index(sector) if sector else MARKET_FACTOR
-        price, volume = (590.0, 60e6) if symbol == "SPY" else (float(rng.uniform(9, 45)), float(rng.uniform(1.5e6, 9e6)))
+        price, volume = (
+            (590.0, 60e6) if symbol == "SPY" else (float(rng.uniform(9, 45)), float(rng.uniform(1.5e6, 9e6)))
+        )
         instruments.append(Instrument(symbol, name, "ARCA", "ETF", None, None, None, shortable=multiple == 1))
         rows.append((price, volume, 0.0, 0.0, factor, float(multiple), 1.2e-4))
     while len(instruments) < count:
@@ -111,9 +106,7 @@ def build_universe(seed: int, count: int) -> Universe:
         rows.append(row)
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     price, volume_, volatility, beta, factor_, multiple_, spread = columns
-    return Universe(
-        tuple(instruments), price, volume_, volatility, beta, factor_.astype(np.int64), multiple_, spread
-    )
+    return Universe(tuple(instruments), price, volume_, volatility, beta, factor_.astype(np.int64), multiple_, spread)
 
 
 def _company(
@@ -124,9 +117,7 @@ def _company(
     head = _HEADS[int(rng.integers(len(_HEADS)))]
     tail = _TAILS[sector][int(rng.integers(len(_TAILS[sector])))]
     symbol = _ticker(rng, head, tail, taken)
-    exchange = ("NASDAQ", "NYSE", "AMEX", "ARCA", "OTC")[
-        int(np.searchsorted((0.52, 0.92, 0.95, 0.96), rng.random()))
-    ]
+    exchange = ("NASDAQ", "NYSE", "AMEX", "ARCA", "OTC")[int(np.searchsorted((0.52, 0.92, 0.95, 0.96), rng.random()))]
     price = float(np.exp(rng.normal(np.log(32), 0.75)))
     cap = float(np.exp(rng.normal(np.log(4.8e9), 1.0)))
     volume = float(np.clip(np.exp(rng.normal(np.log(1.6e6), 0.8)), 2e4, 6e7))

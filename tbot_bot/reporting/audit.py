@@ -1,10 +1,11 @@
 """The audit log: JSON lines, each chained to the one before and signed with a key that is then thrown away.
 
-Record n holds the sha256 of line n-1 and an HMAC with key k_n; k_n+1 is derived from k_n, which is forgotten. Who steals
-the present key can therefore not rewrite the past. k_0 verifies everything; it lies in `storage/audit/` for now, to be
-sealed to the offline recovery key when backups arrive. Cutting the tail shows against `head.json` and, for a thief who
-can write that too, against the heads printed to the journal and the dashboard."""
+Record n holds the sha256 of line n-1 and an HMAC with key k_n; k_n+1 is derived from k_n, which is forgotten. Who
+steals the present key can therefore not rewrite the past. k_0 verifies everything; it lies in `storage/audit/` for now,
+to be sealed to the offline recovery key when backups arrive. Cutting the tail shows against `head.json` and, for a
+thief who can write that too, against the heads printed to the journal and the dashboard."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -37,7 +38,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What verification found. `problem` is None when records 1..`last` are all true; `torn` bytes of a cut-off write."""
+    """What was found: records 1..`last` are true, then `problem` (None = the end). `torn`: bytes of a cut-off write."""
 
     last: int
     line_hash: str
@@ -52,7 +53,7 @@ class AuditWriter:
         """Opens or begins the log. Raises AuditUnavailable when it does not end where `head.json` says."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._head_file = head_file(paths)
+        self._paths = paths
         try:
             ensure_folder(paths.audit_log.parent)
             torn = _cut_torn_line(paths.audit_log)
@@ -64,7 +65,7 @@ class AuditWriter:
             self.record("audit_torn_line", "runner", {"bytes": torn, "why": "a crash while writing; it was cut off"})
 
     def record(self, event: str, actor: str, detail: Mapping[str, Any]) -> None:
-        """Append one record. Raises AuditUnavailable, and then nothing is recorded."""
+        """Append one record. Raises AuditUnavailable when that is not certain; the act must then not be done."""
         with self._lock:
             body = {
                 "seq": self._head.seq + 1,
@@ -78,8 +79,10 @@ class AuditWriter:
             try:
                 self._log.append(row)
                 self._head = Head(body["seq"], _line_hash(row), _next(self._head.next_key))
-                _write_head(self._head_file, self._head)
+                _write_head(head_file(self._paths), self._head)
             except OSError as error:
+                with contextlib.suppress(OSError):
+                    _cut_torn_line(self._paths.audit_log)
                 raise AuditUnavailable(f"the event {event} could not be recorded: {error.strerror}") from error
 
     def head(self) -> tuple[int, str]:
@@ -184,9 +187,11 @@ def _open_head(paths: Paths) -> Head:
                 "or move the whole folder storage/audit away to begin a new log"
             )
         return _begin(paths)
-    if len(lines) == head.seq + 1 and _problem(lines[-1], head.seq + 1, head.line_hash, head.next_key) is None:
-        # The crash came between the record and the note of it.
-        head = Head(head.seq + 1, hashlib.sha256(lines[-1]).hexdigest(), _next(head.next_key))
+    for line in lines[head.seq :]:
+        # A crash or a full disk came between the record and the note of it; the key at hand proves the record.
+        if _problem(line, head.seq + 1, head.line_hash, head.next_key) is not None:
+            break
+        head = Head(head.seq + 1, hashlib.sha256(line).hexdigest(), _next(head.next_key))
         _write_head(head_file(paths), head)
     ends = hashlib.sha256(lines[-1]).hexdigest() if lines else _GENESIS
     if len(lines) != head.seq or ends != head.line_hash:

@@ -200,7 +200,7 @@ class Day:
 
     def _reconcile(self, message: BooksPulled) -> None:
         now = self._services.clock.now()
-        verdict = self._reconciler.compare(message, self.engine.view(), self.orders, now)
+        verdict = self._reconciler.compare(message, self.orders, now)
         for client_id in verdict.inquire:
             self._desk.inquire(client_id)
         if (verdict.event.clean, verdict.event.why) != (self.reconciled.clean, self.reconciled.why):

@@ -54,7 +54,9 @@ def _apply(state: JournalState, orders: dict[ClientOrderId, JournalledOrder], ro
     kind = row.get("kind")
     if kind == "day":
         first = state.opening_equity
-        return replace(state, done=False, opening_equity=parse_decimal(row["opening_equity"]) if first is None else first)
+        return replace(
+            state, done=False, opening_equity=parse_decimal(row["opening_equity"]) if first is None else first
+        )
     if kind == "tripped":
         return replace(state, tripped=str(row["why"]))
     if kind == "done":

@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 import time
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from tbot_bot.domain.errors import BrokerError, IllegalTransition, StateCorrupt, TbotError
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
@@ -175,7 +175,7 @@ class Trader:
         assert self._day is not None
         return self._day
 
-    def _market_now(self) -> e.datetime:
+    def _market_now(self) -> datetime:
         return self._desk.services.clock.now() if self._desk is not None else self._wall.now()
 
     def _hours(self) -> SessionHours:

@@ -137,6 +137,11 @@ class Paths:
         return self.output / "cache" / "symbol_universe.json"
 
     @property
+    def blocklist(self) -> Path:
+        """Symbols never to trade, one a line; the operator's own file."""
+        return self.output / "blocklist.txt"
+
+    @property
     def figures(self) -> Path:
         return self.output / "figures"
 
@@ -148,6 +153,11 @@ class Paths:
     @property
     def unresolved_orders(self) -> Path:
         return self.output / "unresolved_orders.log"
+
+    @property
+    def alerts_log(self) -> Path:
+        """Every alert of the bot, JSON lines."""
+        return self.output / "alerts.jsonl"
 
     @property
     def backtest_results(self) -> Path:

@@ -1,7 +1,7 @@
 """HPKE (X25519, HKDF-SHA256, ChaCha20-Poly1305) for what passes through files between the web and the runner.
 
-Only the holder of the private key reads what is sealed to its public key; `info` binds the ciphertext to its purpose, so
-that a sealed login cannot be passed off as anything else. Costs 48 bytes and under 0.1 ms."""
+Only the holder of the private key reads what is sealed to its public key; `info` binds the ciphertext to its purpose,
+so that a sealed login cannot be passed off as anything else. Costs 48 bytes and under 0.1 ms."""
 
 from pathlib import Path
 

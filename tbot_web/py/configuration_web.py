@@ -125,5 +125,3 @@ def _first_run() -> bool:
 
 def _title() -> str:
     return "Set up tbot" if _first_run() else "Settings"
-
-

@@ -77,5 +77,3 @@ def guard() -> BaseResponse | None:
 
 def require_login(app: Flask) -> None:
     app.before_request(guard)
-
-

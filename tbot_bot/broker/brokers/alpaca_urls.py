@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from tbot_bot.domain.errors import ConfigInvalid
-from tbot_bot.domain.settings import BrokerCredentials, BrokerName
+from tbot_bot.domain.settings import BrokerCredentials
 
-_DEFAULT_TRADING = {BrokerName.PAPER: "http://127.0.0.1:8090", BrokerName.ALPACA: "https://paper-api.alpaca.markets"}
 _DEFAULT_DATA = "https://data.alpaca.markets"
 
 
@@ -22,10 +21,10 @@ class Endpoints:
 
 
 def endpoints(credentials: BrokerCredentials) -> Endpoints:
-    """From BROKER_URL (empty: the broker's paper address) and BROKER_HOST (the data host, where it is not the usual one).
+    """From BROKER_URL and BROKER_HOST (the data host; empty: the usual one).
 
     Raises ConfigInvalid for anything but https, http on loopback excepted."""
-    trading = _base("BROKER_URL", credentials.broker_url or _DEFAULT_TRADING.get(credentials.broker_code, ""))
+    trading = _base("BROKER_URL", credentials.broker_url)
     if credentials.broker_host:
         plain = is_loopback(urlsplit(f"//{credentials.broker_host}").hostname or "")
         data = _base("BROKER_HOST", f"{'http' if plain else 'https'}://{credentials.broker_host}")

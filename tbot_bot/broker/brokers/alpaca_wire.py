@@ -30,10 +30,20 @@ from tbot_bot.domain.session import SessionHours
 NEW_YORK = ZoneInfo("America/New_York")
 _NORMAL_CLOSE = time(16, 0)
 
-_WORKING = (
-    "new accepted pending_new accepted_for_bidding held pending_cancel pending_replace pending_review stopped "
-    "suspended calculated done_for_day"
-).split()
+_WORKING = [
+    "new",
+    "accepted",
+    "pending_new",
+    "accepted_for_bidding",
+    "held",
+    "pending_cancel",
+    "pending_replace",
+    "pending_review",
+    "stopped",
+    "suspended",
+    "calculated",
+    "done_for_day",
+]
 _STATUS: Mapping[str, OrderStatus] = {
     **dict.fromkeys(_WORKING, OrderStatus.ACCEPTED),
     "partially_filled": OrderStatus.PARTIALLY_FILLED,
@@ -129,14 +139,15 @@ def parse_asset(raw: Any) -> Asset:
 
 
 def parse_clock(raw: Any) -> BrokerClock:
-    """`speed` is the paper venue's own field; 1 where it is absent."""
+    """`speed` is the paper venue's own field, 0 while its clock stands still; 1 where it is absent."""
     row = _object(raw, "clock")
+    speed = parse_decimal(row.get("speed"))
     return BrokerClock(
         now=parse_time(row.get("timestamp")),
         is_open=row.get("is_open") is True,
         next_open=parse_time(row.get("next_open")),
         next_close=parse_time(row.get("next_close")),
-        speed=parse_decimal(row.get("speed")) or Decimal(1),
+        speed=Decimal(1) if speed is None or speed < 0 else speed,
     )
 
 
@@ -148,8 +159,8 @@ def parse_session(raw: Any) -> SessionHours:
         opens, closes = time.fromisoformat(_text(row, "open")), time.fromisoformat(_text(row, "close"))
     except ValueError as error:
         raise DataInvalid(f"a calendar row cannot be read: {error}") from error
-    hours = (datetime.combine(day, at, NEW_YORK).astimezone(UTC) for at in (opens, closes))
-    return SessionHours(day, *hours, early_close=closes < _NORMAL_CLOSE)
+    opened, closed = (datetime.combine(day, at, NEW_YORK).astimezone(UTC) for at in (opens, closes))
+    return SessionHours(day, opened, closed, early_close=closes < _NORMAL_CLOSE)
 
 
 def parse_bar(symbol: str, raw: Any) -> Bar:

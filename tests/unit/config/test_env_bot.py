@@ -14,7 +14,7 @@ from tbot_bot.domain.errors import ConfigInvalid
 from tbot_bot.domain.settings import BrokerName
 
 VERSION = "v1.0.0"
-SEED = (Path(__file__).parent / "data" / "seed.env_bot").read_text(encoding="utf-8")
+SEED = (Path(__file__).parent / "data" / "seed_env_bot.txt").read_text(encoding="utf-8")
 KEYS_OF_ALPACA = {"BROKER_API_KEY": "AK1", "BROKER_SECRET_KEY": "s3cret"}
 
 

@@ -106,7 +106,7 @@ def test_a_strange_key_is_one_fault_that_can_be_written_anywhere(name: str) -> N
 
 def test_no_secret_shows_in_a_fault_or_in_a_repr() -> None:
     secrets = {spec.name: SECRET for spec in KEYS if spec.secret}
-    too_long = {name: SECRET + "\n" for name in secrets}
+    too_long = dict.fromkeys(secrets, SECRET + "\n")
     embedded = {"BROKER_URL": f"https://me:{SECRET}@example.com"}
 
     assert SECRET not in repr(parsed(secrets | {"BROKER_USERNAME": SECRET}))

@@ -15,13 +15,14 @@ from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredenti
 from tbot_bot.domain.settings import BotSettings, BrokerCredentials, EnvSettings
 
 DATA = Path(__file__).parent / "data"
-OURS = """
-    FLAT_BEFORE_CLOSE_S STOP_PCT_OPEN TARGET_R_OPEN ADX_MAX STOP_PCT_MID STRAT_CLOSE_FADE_Z STRAT_CLOSE_MOMENTUM_Z
-    STOP_PCT_CLOSE TRAIL_PCT_OPEN TRAIL_PCT_MID TRAIL_PCT_CLOSE TRAIL_TIGHTENING_BUFFER_S TRAIL_TIGHTENING_FACTOR
-    MAX_SPREAD_PCT FUNDAMENTALS_MISSING_ALLOWED CANDIDATE_MULTIPLIER MAX_QUOTE_AGE_S PRICE_COLLAR_PCT
-    MAX_ORDERS_PER_MINUTE DEFENSE_DRAWDOWN DEFENSE_LOSING_DAYS DEFENSE_VIX DEFENSE_RECOVERY_SESSIONS SCHEDULE_ANCHOR
-    MARKET_CAP_MISSING_ALLOWED DATA_FEED_SYMBOL_LIMIT
-""".split()
+OURS = [
+    "FLAT_BEFORE_CLOSE_S", "STOP_PCT_OPEN", "TARGET_R_OPEN", "ADX_MAX", "STOP_PCT_MID", "STRAT_CLOSE_FADE_Z",
+    "STRAT_CLOSE_MOMENTUM_Z", "STOP_PCT_CLOSE", "TRAIL_PCT_OPEN", "TRAIL_PCT_MID", "TRAIL_PCT_CLOSE",
+    "TRAIL_TIGHTENING_BUFFER_S", "TRAIL_TIGHTENING_FACTOR", "MAX_SPREAD_PCT", "FUNDAMENTALS_MISSING_ALLOWED",
+    "CANDIDATE_MULTIPLIER", "MAX_QUOTE_AGE_S", "PRICE_COLLAR_PCT", "MAX_ORDERS_PER_MINUTE", "DEFENSE_DRAWDOWN",
+    "DEFENSE_LOSING_DAYS", "DEFENSE_VIX", "DEFENSE_RECOVERY_SESSIONS", "SCHEDULE_ANCHOR",
+    "MARKET_CAP_MISSING_ALLOWED", "DATA_FEED_SYMBOL_LIMIT",
+]  # fmt: skip
 
 
 def seed(name: str) -> str:
@@ -32,7 +33,7 @@ def seed_names(name: str) -> set[str]:
     return set(re.findall(r"^([A-Z_]+)\s*=", seed(name), re.MULTILINE))
 
 
-@pytest.mark.parametrize(("file", "store"), [("seed.env", Store.ENV), ("seed.env_bot", Store.ENV_BOT)])
+@pytest.mark.parametrize(("file", "store"), [("seed_env.txt", Store.ENV), ("seed_env_bot.txt", Store.ENV_BOT)])
 def test_a_store_has_exactly_the_keys_of_the_seeds_and_marks_the_others_as_ours(file: str, store: Store) -> None:
     required = {spec.name for spec in KEYS if spec.store is store and spec.required}
 
@@ -40,20 +41,20 @@ def test_a_store_has_exactly_the_keys_of_the_seeds_and_marks_the_others_as_ours(
 
 
 def test_the_broker_credentials_are_the_eight_unified_fields_of_the_seeds() -> None:
-    assert {spec.name for spec in KEYS if spec.store is Store.BROKER} == seed_names("seed.broker")
+    assert {spec.name for spec in KEYS if spec.store is Store.BROKER} == seed_names("seed_broker.txt")
 
 
 def test_every_key_that_the_strategy_reference_adds_is_there_and_marked_ours() -> None:
     assert [name for name in OURS if name not in BY_NAME or not BY_NAME[name].ours] == []
 
 
-@pytest.mark.parametrize("file", ["seed.env", "seed.env_bot"])
+@pytest.mark.parametrize("file", ["seed_env.txt", "seed_env_bot.txt"])
 def test_defaults_are_the_values_of_the_seeds_except_for_the_broker(file: str) -> None:
     read = parse_env_text(seed(file))
     differing = {name: value for name, value in read.values.items() if BY_NAME[name].default != value}
 
     assert read.faults == ()
-    assert differing == ({"BROKER_NAME": "ALPACA"} if file == "seed.env_bot" else {})
+    assert differing == ({"BROKER_NAME": "ALPACA"} if file == "seed_env_bot.txt" else {})
 
 
 def test_names_and_aliases_are_unique() -> None:

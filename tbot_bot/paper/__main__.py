@@ -27,7 +27,7 @@ def _decimal(text: str) -> Decimal:
 
 def settings_from(arguments: list[str]) -> VenueSettings:
     """The venue's settings; exits with words on a bad option. Raises ConfigInvalid for values out of range."""
-    parser = argparse.ArgumentParser(prog="tbot_bot.runtime.paper")
+    parser = argparse.ArgumentParser(prog="tbot_bot.paper")
     parser.add_argument("--speed", type=_decimal, default=Decimal(1), help="market seconds per real second")
     parser.add_argument("--seed", type=int, default=7, help="seed of the synthetic market")
     parser.add_argument("--symbols", type=int, default=600, help="size of the synthetic market")

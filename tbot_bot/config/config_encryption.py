@@ -1,0 +1,89 @@
+"""Splitting a configuration into the encrypted files of a generation, and putting it together again."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tbot_bot.config.env_file import parse_env_text
+from tbot_bot.config.keys import Store
+from tbot_bot.config.schema import BY_NAME, KEYS
+from tbot_bot.config.template import render_env, render_env_bot, stored_values
+from tbot_bot.domain.settings import BrokerName
+from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
+from tbot_bot.support.encrypt_secrets import SECRET_FILES, key_file, write_secret
+from tbot_bot.support.path_resolver import Paths
+
+CATEGORY_OF: Mapping[Store, str] = {
+    Store.BROKER: "broker",
+    Store.IDENTITY: "bot_identity",
+    Store.ALERTS: "alert_channels",
+    Store.SCREENER: "screener_api",
+}
+"""Where each store's values are kept; `.env` and `.env_bot` are text files of their own."""
+
+_TEXT_CATEGORIES = frozenset({"env_enc", "env_bot"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A configuration as it lies encrypted: `.env_bot` text and the values of all other stores."""
+
+    env_bot: str = field(repr=False)
+    others: Mapping[str, str] = field(repr=False)
+
+
+def write_secrets(generation: Path, raw: Mapping[str, str]) -> None:
+    """The JSON categories of a staged generation; those without settings yet hold an empty object."""
+    values = {category: stored_values(raw, store) for store, category in CATEGORY_OF.items()}
+    for category in SECRET_FILES:
+        if category not in _TEXT_CATEGORIES:
+            _write(generation, category, json.dumps(values.get(category, {}), sort_keys=True))
+
+
+def write_env_files(generation: Path, raw: Mapping[str, str]) -> None:
+    """`.env.enc` and `.env_bot.enc` of a staged generation."""
+    _write(generation, "env_enc", render_env(raw))
+    _write(generation, "env_bot", render_env_bot(raw))
+
+
+def read_stored(paths: Paths) -> Stored:
+    """The stored configuration as text. Raises NotProvisioned or SecretUnavailable."""
+    return with_generation(paths, _read)
+
+
+def merge_kept(values: Mapping[str, object], kept: Mapping[str, str]) -> dict[str, object]:
+    """`values` from the form, with the secrets left empty filled from `kept`: the form never shows a secret.
+
+    A broker's credentials are not carried over to another broker."""
+    merged = dict(values)
+    same_broker = values.get("BROKER_NAME", kept.get("BROKER_NAME")) == kept.get("BROKER_NAME")
+    for spec in KEYS:
+        carried = spec.secret and (same_broker or spec.store is not Store.BROKER)
+        if (carried or spec.store is Store.IDENTITY) and not merged.get(spec.name):
+            merged[spec.name] = kept.get(spec.name, spec.default)
+    return merged
+
+
+def complete(raw: Mapping[str, str]) -> dict[str, str]:
+    """`raw` with what the runner makes itself: credentials of the paper venue, and a name for a nameless bot."""
+    done = dict(raw)
+    if done["BROKER_NAME"] == BrokerName.PAPER:
+        done["BROKER_API_KEY"] = done["BROKER_API_KEY"] or f"PK{secrets.token_hex(10).upper()}"
+        done["BROKER_SECRET_KEY"] = done["BROKER_SECRET_KEY"] or secrets.token_hex(20)
+    if done["BOT_ID"] == BY_NAME["BOT_ID"].default:
+        done["BOT_ID"] = f"TB{secrets.token_hex(4).upper()}"
+    return done
+
+
+def _write(generation: Path, category: str, text: str) -> None:
+    key = (generation / "keys" / key_file(category)).read_bytes()
+    write_secret(generation / "secrets", category, key, text.encode())
+
+
+def _read(folder: GenerationFolder) -> Stored:
+    others = dict(parse_env_text(folder.decrypt("env_enc").decode()).values)
+    for category in CATEGORY_OF.values():
+        others.update({str(key): str(value) for key, value in folder.decrypt_json(category).items()})
+    return Stored(env_bot=folder.decrypt("env_bot").decode(), others=others)

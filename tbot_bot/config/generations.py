@@ -1,0 +1,170 @@
+"""Generations of keys and secrets: staged aside, made durable, renamed, and switched to by swapping one symlink.
+
+Readers see the old generation or the new one, whole. Layout: `storage/gen/00000001/{keys,secrets,MANIFEST.json}`;
+`storage/current` → the generation; `storage/keys`, `storage/secrets` and the root's `.env.enc` lead through it."""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+from tbot_bot.ports.clock import Clock
+from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_json
+from tbot_bot.support.encrypt_secrets import MANIFEST, SECRET_FILES
+from tbot_bot.support.path_resolver import Paths
+
+_NUMBER = re.compile(r"\d{8}")
+_KEPT = 2
+
+
+def current_number(paths: Paths) -> int | None:
+    """The generation in use; None when nothing was ever provisioned."""
+    try:
+        name = os.readlink(paths.current_generation)
+    except FileNotFoundError:
+        return None
+    last = Path(name).name
+    return int(last) if _NUMBER.fullmatch(last) else None
+
+
+def folder_of(paths: Paths, number: int) -> Path:
+    return paths.generations / f"{number:08d}"
+
+
+def staging_of(paths: Paths, number: int) -> Path:
+    return paths.generations / f".{number:08d}.staging"
+
+
+def next_number(paths: Paths) -> int:
+    """One more than any generation that exists or is in use."""
+    seen = [current_number(paths) or 0]
+    if paths.generations.is_dir():
+        seen += [int(path.name) for path in paths.generations.iterdir() if _NUMBER.fullmatch(path.name)]
+    return max(seen) + 1
+
+
+def open_staging(paths: Paths, number: int) -> Path:
+    """An empty staging folder; whatever an interrupted attempt left there is dropped."""
+    staging = staging_of(paths, number)
+    _drop(staging)
+    for folder in (paths.generations, staging, staging / "keys", staging / "secrets"):
+        ensure_folder(folder)
+    return staging
+
+
+def is_sealed(paths: Paths, number: int) -> bool:
+    """Whether generation `number` was staged completely and is intact."""
+    folder = folder_of(paths, number)
+    return folder.is_dir() and not faults_of(folder)
+
+
+def manifest_checksum(paths: Paths, number: int) -> str:
+    """sha256 of the generation's manifest, "" before it is sealed; the manifest holds those of all files."""
+    path = folder_of(paths, number) / MANIFEST
+    return _sha256(path) if path.is_file() else ""
+
+
+def seal_generation(paths: Paths, number: int, clock: Clock) -> None:
+    """Write the manifest, make everything durable, and give the staged folder its name."""
+    staging = staging_of(paths, number)
+    files = {
+        str(path.relative_to(staging)): {"sha256": _sha256(path), "bytes": path.stat().st_size}
+        for path in sorted(staging.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+    manifest = {"version": 1, "number": number, "created_at": clock.now().isoformat(), "files": files}
+    write_json(staging / MANIFEST, manifest)
+    for folder in (staging / "keys", staging / "secrets", staging):
+        sync_folder(folder)
+    staging.rename(folder_of(paths, number))
+    sync_folder(paths.generations)
+
+
+def activate(paths: Paths, number: int) -> None:
+    """Switch to generation `number`; the links beside it are made on first use. Done twice is done once."""
+    _link(paths.current_generation, Path("gen") / f"{number:08d}")
+    _link(paths.keys, Path("current") / "keys")
+    _link(paths.secrets, Path("current") / "secrets")
+    through = paths.secrets.relative_to(paths.root) / SECRET_FILES["env_enc"]
+    _link(paths.env_enc, through)
+
+
+def deactivate(paths: Paths, previous: int | None) -> None:
+    """Back to generation `previous`, or to no generation at all."""
+    if previous is not None:
+        activate(paths, previous)
+        return
+    for link in (paths.current_generation, paths.keys, paths.secrets, paths.env_enc):
+        if link.is_symlink():
+            link.unlink()
+            sync_folder(link.parent)
+
+
+def remove(paths: Paths, number: int) -> None:
+    """Drop generation `number`, staged or complete; never the one in use."""
+    _drop(staging_of(paths, number))
+    if number != current_number(paths):
+        _drop(folder_of(paths, number))
+
+
+def remove_old(paths: Paths) -> None:
+    """Keep the generation in use and the one before it."""
+    current = current_number(paths)
+    if current is None:
+        return
+    for path in paths.generations.iterdir():
+        if _NUMBER.fullmatch(path.name) and int(path.name) <= current - _KEPT:
+            _drop(path)
+
+
+def faults_of(folder: Path) -> tuple[str, ...]:
+    """How the files differ from the manifest, in sentences."""
+    try:
+        files = json.loads((folder / MANIFEST).read_bytes())["files"]
+        listed = {str(name): str(entry["sha256"]) for name, entry in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return (f"{MANIFEST} of generation {folder.name} is missing or damaged",)
+    faults = []
+    for name, checksum in listed.items():
+        path = folder / name
+        if not path.is_file() or path.is_symlink():
+            faults.append(f"{name} is missing from generation {folder.name}")
+        elif _sha256(path) != checksum:
+            faults.append(f"{name} is not as it was written (generation {folder.name})")
+    extra = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
+    faults += [f"{name} does not belong to generation {folder.name}" for name in sorted(extra - {*listed, MANIFEST})]
+    return tuple(faults)
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and Path(os.readlink(link)) == target:
+        return
+    ensure_folder(link.parent, 0o755)
+    temp = link.with_name(f".{link.name}.{secrets.token_hex(6)}.tmp")
+    temp.symlink_to(target)
+    temp.rename(link)
+    sync_folder(link.parent)
+
+
+def _drop(folder: Path) -> None:
+    """Remove a folder under another name first, so that a crash leaves no half generation with a real name."""
+    if not folder.exists():
+        return
+    doomed = folder.with_name(f".doomed.{secrets.token_hex(6)}")
+    folder.rename(doomed)
+    sync_folder(folder.parent)
+    shutil.rmtree(doomed)
+
+
+def sweep(paths: Paths) -> None:
+    """Finish removals that a crash interrupted."""
+    if paths.generations.is_dir():
+        for path in paths.generations.glob(".doomed.*"):
+            shutil.rmtree(path)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

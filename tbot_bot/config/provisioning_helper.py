@@ -1,0 +1,282 @@
+"""Provisioning as steps: each idempotent, checkpointed before it begins, and undone in reverse when a later one fails.
+
+Plaintext secrets live in memory only. So a crash before the new generation is sealed takes everything back (its values
+are gone), and a crash after it finishes the rest from the sealed files: never half."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tbot_bot.config import generations
+from tbot_bot.config.checkpoint import Checkpoint, read_checkpoint, remove_checkpoint, write_checkpoint
+from tbot_bot.config.config_encryption import complete, write_env_files, write_secrets
+from tbot_bot.config.db_bootstrap import create_ledger_database, create_users, remove_database
+from tbot_bot.config.key_manager import carry_keys, create_keys, key_faults
+from tbot_bot.config.parse import ParsedConfig
+from tbot_bot.config.progress import Phase, Progress, StepStatus
+from tbot_bot.config.security_bot import open_config
+from tbot_bot.domain.errors import SecretUnavailable, StateCorrupt, TbotError
+from tbot_bot.domain.session import BotState
+from tbot_bot.ports.books import AuditLog
+from tbot_bot.ports.clock import Clock
+from tbot_bot.support.logs import get_logger, redact
+from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.state_file import StateFile
+
+_log = get_logger("provisioning")
+_ROAD = (BotState.INITIALIZE, BotState.PROVISIONING, BotState.BOOTSTRAPPING, BotState.IDLE)
+_ACTOR = "runner"
+
+TITLES = (
+    ("check", "Check every value"),
+    ("keys", "Make the encryption keys"),
+    ("secrets", "Encrypt the credentials and the bot's identity"),
+    ("settings", "Encrypt the settings (.env.enc, .env_bot.enc)"),
+    ("seal", "Make keys and secrets durable"),
+    ("activate", "Switch to the new keys and secrets"),
+    ("users", "Prepare the user database"),
+    ("ledger", "Prepare the ledger"),
+    ("audit", "Record it in the audit log"),
+    ("publish", "Open the bot for use"),
+)
+_FIXES = {
+    "check": "Correct the configuration and submit it again.",
+    "users": "Look at tbot_bot/core/databases: the runner must be able to write there. Then submit again.",
+    "ledger": "Look at tbot_bot/core/databases: the runner must be able to write there. Then submit again.",
+    "audit": "Free disk space or repair storage/audit, then submit again.",
+}
+_FIX = "Free disk space and see that the runner may write below tbot_bot/storage, then submit again."
+_INTERRUPTED = "The runner was interrupted here; what it had begun was taken back, nothing is half done."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step; `undo` may run after a partial `do`, and more than once."""
+
+    name: str
+    do: Callable[[], None]
+    undo: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What provisioning works with, handed to it by the runner."""
+
+    paths: Paths
+    clock: Clock
+    state: StateFile
+    audit: AuditLog
+    progress: Progress
+    create_ledger: Callable[[], None]
+    bcrypt_cost: int
+
+
+class Provisioning:
+    """One provisioning from accepted values to the idle state; a later one makes a new generation while idle."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._paths = tools.paths
+
+    def run(self, config: ParsedConfig, by: str, ip: str) -> bool:
+        """Carry out all steps; False when one failed and everything was taken back, as published and audited."""
+        paths = self._paths
+        if read_checkpoint(paths) is not None:
+            self.recover()
+        checkpoint = Checkpoint(
+            number=generations.next_number(paths),
+            previous=generations.current_number(paths),
+            by=by,
+            ip=ip,
+            had_users=paths.users_db.exists(),
+            had_ledger=paths.ledger_db.exists(),
+        )
+        self._tools.progress.begin()
+        staging = self._staging_steps(checkpoint, complete(config.raw))
+        return self._carry_out(checkpoint, (*staging, *self._sealed_steps(checkpoint)))
+
+    def recover(self) -> None:
+        """After a restart: finish what was sealed, take back what was not, and put a lost state word right."""
+        generations.sweep(self._paths)
+        checkpoint = read_checkpoint(self._paths)
+        if checkpoint is None:
+            self._settle_state()
+            return
+        finish = generations.is_sealed(self._paths, checkpoint.number)
+        _log.warning("provisioning was interrupted", extra={"fields": {"finish": finish, "begun": checkpoint.begun}})
+        self._tools.progress.begin()
+        if finish:
+            for step in self._staging_steps(checkpoint, None):
+                self._tools.progress.mark(step.name, StepStatus.DONE)
+            self._carry_out(checkpoint, self._sealed_steps(checkpoint))
+            return
+        last = checkpoint.begun[-1] if checkpoint.begun else "check"
+        self._take_back(checkpoint, last, _INTERRUPTED, "Submit the configuration again.")
+
+    def _carry_out(self, checkpoint: Checkpoint, steps: tuple[Step, ...]) -> bool:
+        progress, done = self._tools.progress, ""
+        try:
+            for step in steps:
+                done = step.name
+                checkpoint = checkpoint.with_step(step.name)
+                write_checkpoint(self._paths, checkpoint)
+                progress.mark(step.name, StepStatus.RUNNING)
+                step.do()
+                progress.mark(step.name, StepStatus.DONE)
+        except (TbotError, OSError, sqlite3.Error) as error:
+            self._take_back(checkpoint, done, _words(error), _FIXES.get(done, _FIX))
+            return False
+        remove_checkpoint(self._paths)
+        progress.end(Phase.DONE)
+        return True
+
+    def _take_back(self, checkpoint: Checkpoint, failed: str, why: str, fix: str) -> None:
+        """Undo the begun steps in reverse. When that fails too, the checkpoint stays and the next start tries again."""
+        progress = self._tools.progress
+        progress.mark(failed, StepStatus.FAILED, why, fix)
+        _log.error("provisioning failed", extra={"fields": {"step": failed, "why": why}})
+        try:
+            steps = (*self._staging_steps(checkpoint, None), *self._sealed_steps(checkpoint))
+            for step in reversed(steps):
+                if step.name in checkpoint.begun:
+                    step.undo()
+                    if step.name != failed:
+                        progress.mark(step.name, StepStatus.UNDONE)
+            self._return_to_start(checkpoint, f"provisioning failed at {failed}")
+            detail = {"step": failed, "why": why, "ip": checkpoint.ip, "generation": checkpoint.number}
+            self._tools.audit.record("provisioning_failed", checkpoint.by, detail)
+            remove_checkpoint(self._paths)
+        except (TbotError, OSError, sqlite3.Error) as error:
+            also = f"{why} Taking it back failed as well ({_words(error)}); restart the runner to try that again."
+            progress.mark(failed, StepStatus.FAILED, also, fix)
+        progress.end(Phase.FAILED)
+
+    def _staging_steps(self, checkpoint: Checkpoint, raw: dict[str, str] | None) -> tuple[Step, ...]:
+        """The steps up to the seal, which need the values; `raw` None: only to take them back."""
+        paths, number = self._paths, checkpoint.number
+        staging = generations.staging_of(paths, number)
+
+        def values() -> dict[str, str]:
+            if raw is None:
+                raise SecretUnavailable("the values are gone with the interrupted runner")
+            return raw
+
+        def drop() -> None:
+            generations.remove(paths, number)
+
+        return (
+            Step("check", lambda: self._check(checkpoint), _nothing),
+            Step("keys", lambda: self._keys(checkpoint), drop),
+            Step("secrets", lambda: write_secrets(staging, values()), drop),
+            Step("settings", lambda: write_env_files(staging, values()), drop),
+            Step("seal", lambda: generations.seal_generation(paths, number, self._tools.clock), drop),
+        )
+
+    def _sealed_steps(self, checkpoint: Checkpoint) -> tuple[Step, ...]:
+        """The steps after the seal, which need only what lies sealed on the disk."""
+        paths = self._paths
+
+        def undo_users() -> None:
+            if not checkpoint.had_users:
+                remove_database(paths.users_db)
+
+        def undo_ledger() -> None:
+            if not checkpoint.had_ledger:
+                remove_database(paths.ledger_db)
+
+        return (
+            Step(
+                "activate",
+                lambda: generations.activate(paths, checkpoint.number),
+                lambda: self._deactivate(checkpoint),
+            ),
+            Step("users", lambda: self._users(checkpoint), undo_users),
+            Step("ledger", lambda: create_ledger_database(paths, self._tools.create_ledger), undo_ledger),
+            Step("audit", lambda: self._audit(checkpoint, "provisioned"), _nothing),
+            Step("publish", lambda: self._prove(checkpoint), _nothing),
+        )
+
+    def _check(self, checkpoint: Checkpoint) -> None:
+        """The values were checked when they were accepted; from here on it is announced and on record."""
+        self._audit(checkpoint, "provisioning_started")
+        self._reach(checkpoint, BotState.PROVISIONING)
+
+    def _keys(self, checkpoint: Checkpoint) -> None:
+        folder = generations.open_staging(self._paths, checkpoint.number) / "keys"
+        if checkpoint.first:
+            create_keys(folder)
+        else:
+            carry_keys(self._paths, folder)
+
+    def _users(self, checkpoint: Checkpoint) -> None:
+        self._reach(checkpoint, BotState.BOOTSTRAPPING)
+        create_users(self._paths, self._tools.clock, self._tools.bcrypt_cost)
+
+    def _deactivate(self, checkpoint: Checkpoint) -> None:
+        if generations.current_number(self._paths) == checkpoint.number:
+            generations.deactivate(self._paths, checkpoint.previous)
+        generations.remove(self._paths, checkpoint.number)
+
+    def _prove(self, checkpoint: Checkpoint) -> None:
+        """Read everything back as the bot will, and let the bot begin."""
+        faults = key_faults(self._paths.keys)
+        if faults:
+            raise SecretUnavailable("; ".join(faults))
+        open_config(self._paths)
+        generations.remove_old(self._paths)
+        self._reach(checkpoint, BotState.IDLE)
+
+    def _audit(self, checkpoint: Checkpoint, event: str) -> None:
+        detail = {
+            "ip": checkpoint.ip,
+            "generation": checkpoint.number,
+            "first": checkpoint.first,
+            "manifest": generations.manifest_checksum(self._paths, checkpoint.number),
+        }
+        self._tools.audit.record(event, checkpoint.by, detail)
+
+    def _reach(self, checkpoint: Checkpoint, target: BotState) -> None:
+        """Move the state along the road of first provisioning; a later one happens while idle and moves nothing."""
+        state = self._tools.state
+        now = state.read()
+        if not checkpoint.first or now not in _ROAD:
+            return
+        for place in range(_ROAD.index(now), _ROAD.index(target)):
+            self._move(_ROAD[place], _ROAD[place + 1], "first provisioning")
+
+    def _return_to_start(self, checkpoint: Checkpoint, why: str) -> None:
+        now = self._tools.state.read()
+        if checkpoint.first and now in {BotState.PROVISIONING, BotState.BOOTSTRAPPING}:
+            self._move(now, BotState.INITIALIZE, why)
+
+    def _settle_state(self) -> None:
+        """Without an unfinished provisioning, the state word and what is on disk must agree."""
+        state = self._tools.state
+        if generations.current_number(self._paths) is not None:
+            self._tools.progress.all_done()
+            return
+        try:
+            now = state.read() if state.exists() else None
+        except StateCorrupt:
+            # Nothing is provisioned, so there is nothing that a fresh start could lose.
+            self._paths.bot_state.unlink()
+            now = None
+        if now is None:
+            state.initialize(_ACTOR)
+        elif now in {BotState.PROVISIONING, BotState.BOOTSTRAPPING}:
+            self._move(now, BotState.INITIALIZE, "nothing is provisioned")
+
+    def _move(self, frm: BotState, to: BotState, why: str) -> None:
+        self._tools.state.move(frm, to, _ACTOR, why)
+        self._tools.audit.record("state", _ACTOR, {"from": frm, "to": to, "why": why})
+
+
+def _nothing() -> None:
+    """Undoing a step that leaves nothing behind."""
+
+
+def _words(error: Exception) -> str:
+    """The error in words that hold no secret."""
+    if isinstance(error, OSError) and error.strerror:
+        return redact(f"{error.strerror} ({error.filename})" if error.filename else error.strerror)
+    return redact(str(error))

@@ -1,0 +1,116 @@
+"""The venue's own port for its operator: health, the virtual clock, faults. Loopback only, never the public port."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+
+from aiohttp import web
+
+from tbot_bot.paper.faults import apply
+from tbot_bot.paper.refusal import invalid
+from tbot_bot.paper.sessions import rfc3339
+from tbot_bot.paper.settings import MAX_SPEED
+from tbot_bot.paper.venue import Venue
+from tbot_bot.paper.web import Handler, Refused, answer, body_of, parse_time, refuse
+
+
+class Admin:
+    """`drop_streams` cuts every stream connection and says how many."""
+
+    def __init__(self, venue: Venue, drop_streams: Callable[[], int]) -> None:
+        self._venue = venue
+        self._drop_streams = drop_streams
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[_refusals])
+        app.add_routes(
+            [
+                web.get("/health", self.health),
+                web.get("/clock", self.clock),
+                web.post("/clock", self.set_speed),
+                web.post("/clock/pause", self.pause),
+                web.post("/clock/run", self.run),
+                web.post("/clock/skip_to", self.skip_to),
+                web.get("/faults", self.faults),
+                web.post("/faults", self.set_faults),
+                web.delete("/faults", self.clear_faults),
+            ]
+        )
+        return app
+
+    async def health(self, request: web.Request) -> web.Response:
+        now = self._venue.sync()
+        return answer(
+            {
+                "status": "ok",
+                "market": self._venue.settings.market,
+                "time": rfc3339(now),
+                "is_open": self._venue.view.is_open(now),
+                "accounts": len(self._venue.exchange.accounts),
+                "open_orders": len(self._venue.exchange.open),
+                "fills": len(self._venue.exchange.fills),
+            }
+        )
+
+    async def clock(self, request: web.Request) -> web.Response:
+        clock = self._venue.clock
+        return answer({"time": rfc3339(self._venue.sync()), "speed": str(clock.speed), "running": clock.running})
+
+    async def set_speed(self, request: web.Request) -> web.Response:
+        body = await _object(request)
+        try:
+            speed = Decimal(str(body.get("speed")))
+        except InvalidOperation:
+            return refuse(invalid("speed must be a number"))
+        if not speed.is_finite() or not 0 < speed <= MAX_SPEED:
+            return refuse(invalid(f"speed must be above 0 and at most {MAX_SPEED}"))
+        self._venue.set_speed(speed)
+        return await self.clock(request)
+
+    async def pause(self, request: web.Request) -> web.Response:
+        self._venue.pause()
+        return await self.clock(request)
+
+    async def run(self, request: web.Request) -> web.Response:
+        self._venue.run()
+        return await self.clock(request)
+
+    async def skip_to(self, request: web.Request) -> web.Response:
+        body = await _object(request)
+        target = parse_time(str(body.get("time", "")), "time")
+        if not self._venue.clock.skip_to(target):
+            return refuse(invalid("the clock only goes forward: time lies in its past"))
+        return await self.clock(request)
+
+    async def faults(self, request: web.Request) -> web.Response:
+        return answer(self._venue.faults.describe())
+
+    async def set_faults(self, request: web.Request) -> web.Response:
+        body = await _object(request)
+        self._venue.sync()
+        refusal = apply(self._venue.faults, body)
+        if refusal is not None:
+            return refuse(refusal)
+        shown = self._venue.faults.describe()
+        if body.get("drop_streams"):
+            shown["dropped"] = self._drop_streams()
+        return answer(shown)
+
+    async def clear_faults(self, request: web.Request) -> web.Response:
+        self._venue.sync()
+        self._venue.faults.clear()
+        return answer(self._venue.faults.describe())
+
+
+async def _object(request: web.Request) -> Mapping[str, object]:
+    body = await body_of(request)
+    if not isinstance(body, Mapping):
+        raise Refused(invalid("send a JSON object"))
+    return body
+
+
+@web.middleware
+async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refused as e:
+        return refuse(e.refusal)

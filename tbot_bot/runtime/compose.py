@@ -1,0 +1,177 @@
+"""Where objects meet: opens secrets, broker, ledger and universe, and puts a trading day together."""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from tbot_bot.accounting.store import LedgerStore
+from tbot_bot.broker.gateway import BrokerConnection, open_broker
+from tbot_bot.config.build_check import check
+from tbot_bot.config.security_bot import LoadedSecrets, open_secrets
+from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed
+from tbot_bot.domain.market import Bar, Quote, VixReading
+from tbot_bot.domain.orders import OrderReport
+from tbot_bot.domain.session import BotState, SessionHours
+from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName
+from tbot_bot.engine.context import DayContext, RestoredOrder
+from tbot_bot.engine.engine import Engine
+from tbot_bot.engine.events import OrderReported, QuotesSeen
+from tbot_bot.engine.schedule import resolve_day
+from tbot_bot.ports.broker import StreamHandlers
+from tbot_bot.ports.clock import Clock
+from tbot_bot.ports.reference import ReferenceData
+from tbot_bot.reporting.alerts import AlertBook
+from tbot_bot.runtime.day import Day
+from tbot_bot.runtime.desk import Desk, Inbox, StreamChanged
+from tbot_bot.runtime.history import defense_facts
+from tbot_bot.runtime.journal import Journal, JournalState, read_journal
+from tbot_bot.runtime.services import Services
+from tbot_bot.screeners.blocklist import read_blocklist
+from tbot_bot.screeners.providers.no_reference import NoReference
+from tbot_bot.screeners.providers.paper_reference import PaperReference
+from tbot_bot.screeners.universe import Universe
+from tbot_bot.screeners.universe_file import load as load_universe
+from tbot_bot.support.audit_drop import AuditDrop
+from tbot_bot.support.calendar import ExchangeCalendar
+from tbot_bot.support.clock import FollowedClock
+from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.snapshot import Publisher
+from tbot_bot.support.state_file import StateFile
+
+MAX_UNIVERSE_AGE = timedelta(days=5)
+"""Market time: a universe built before a long weekend is good on the Tuesday after it, and no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trading:
+    """An open broker connection and everything that goes with it, for one generation of the configuration."""
+
+    services: Services
+    desk: Desk
+    inbox: Inbox
+    generation: str
+    connection: BrokerConnection
+
+    def close(self) -> None:
+        self.desk.close()
+        self.connection.close()
+
+
+def generation(paths: Paths) -> str:
+    """The name of the current generation of keys and secrets; empty before provisioning."""
+    try:
+        return os.readlink(paths.current_generation)
+    except OSError:
+        return ""
+
+
+def open_reference(credentials: BrokerCredentials, settings: BotSettings) -> ReferenceData:
+    """Fundamentals and VIX: the paper venue's own; other brokers have no provider yet, so what needs one is denied."""
+    if credentials.broker_code is BrokerName.PAPER:
+        return PaperReference(credentials, settings.execution.api_timeout_s)
+    return NoReference()
+
+
+def open_trading(paths: Paths, wall: Clock, state: StateFile, publisher: Publisher) -> Trading:
+    """Connect with the current configuration. Raises what open_secrets and the broker raise, each saying what to do."""
+    current = generation(paths)
+    secrets = open_secrets(paths)
+    clock = FollowedClock()
+    connection = open_broker(secrets.broker, secrets.bot, clock)
+    connection.connect()
+    told = connection.get_clock()
+    clock.sample(told.now, float(told.speed))
+    _require_account(connection, secrets)
+    services = Services(
+        paths=paths,
+        wall=wall,
+        clock=clock,
+        calendar=ExchangeCalendar(),
+        settings=secrets.bot,
+        bot_id=secrets.bot_id,
+        live=secrets.broker.live,
+        broker=connection,
+        reference=open_reference(secrets.broker, secrets.bot),
+        ledger=LedgerStore(paths.ledger_db, current),
+        audit=AuditDrop(paths, wall),
+        notifier=AlertBook(paths, publisher, wall),
+        state=state,
+        publisher=publisher,
+    )
+    inbox: Inbox = Inbox()
+    desk = Desk(connection, connection, clock, inbox)
+    _start_streams(connection, clock, inbox)
+    return Trading(services, desk, inbox, current, connection)
+
+
+def _require_account(connection: BrokerConnection, secrets: LoadedSecrets) -> None:
+    """BROKER_ACCOUNT_NUMBER, where given, must be the account that the credentials open."""
+    wanted = secrets.broker.broker_account_number
+    if wanted and connection.get_account_info().account_id != wanted:
+        raise BrokerDenied("the credentials open another account than BROKER_ACCOUNT_NUMBER names; correct one of them")
+
+
+def _start_streams(connection: BrokerConnection, clock: FollowedClock, inbox: Inbox) -> None:
+    def on_order(report: OrderReport) -> None:
+        inbox.put(OrderReported(clock.now(), report))
+
+    def on_state(name: str, connected: bool, words: str) -> None:
+        inbox.put(StreamChanged(name, connected, words))
+
+    def on_quote(quote: Quote) -> None:
+        inbox.put(QuotesSeen(clock.now(), (quote,)))
+
+    def on_bar(bar: Bar) -> None:
+        inbox.put(bar)
+
+    connection.start(StreamHandlers(on_bar, on_quote, on_order, on_state))
+
+
+def open_day(trading: Trading, hours: SessionHours, state: BotState) -> Day:
+    """A day ready to start: build check, universe, journal of an earlier attempt, opening equity, engine.
+
+    Raises BuildCheckFailed or UniverseUnusable: then no session is opened."""
+    services = trading.services
+    problems = check(services.paths)
+    if problems:
+        raise BuildCheckFailed("the build check failed: " + "; ".join(problems))
+    universe = load_universe(services.paths.universe, services.clock.now(), MAX_UNIVERSE_AGE)
+    journal_state = read_journal(services.paths, hours.day)
+    account = services.broker.get_account_info()
+    services.ledger.book_opening(account.account_id, account.cash, services.wall.now())
+    opening = account.equity if journal_state.opening_equity is None else journal_state.opening_equity
+    context = _context(services, hours, state, universe, journal_state, opening)
+    journal = Journal(services.paths, hours.day)
+    journal.open_day(opening)
+    return Day(services, context, Engine(context), trading.desk, journal, journal_state.orders)
+
+
+def _context(
+    services: Services,
+    hours: SessionHours,
+    state: BotState,
+    universe: Universe,
+    journal: JournalState,
+    opening_equity: Decimal,
+) -> DayContext:
+    previous = services.calendar.previous(hours.day).day
+    vix: VixReading | None = services.reference.vix()
+    return DayContext(
+        settings=services.settings,
+        plan=resolve_day(services.settings, hours, services.clock.now()),
+        bot_id=services.bot_id,
+        listings={listing.symbol: listing for listing in universe.listings},
+        inverse_etfs=universe.inverse_etfs,
+        capabilities=services.broker.capabilities,
+        opening_equity=opening_equity,
+        vix=vix,
+        previous_session=previous,
+        blocklist=read_blocklist(services.paths.blocklist).symbols,
+        speed=services.clock.speed,
+        restored=tuple(RestoredOrder(order.intent, order.report) for order in journal.orders.values()),
+        tripped=journal.tripped,
+        realised_before=services.ledger.realised(hours.day),
+        defense=defense_facts(services.paths, hours.day, vix),
+        state=state,
+    )

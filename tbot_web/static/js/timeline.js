@@ -1,0 +1,75 @@
+// The session as one line from before the open to the close: windows shaded, now, entries and exits as marks.
+import { el, svg } from "./dom.js";
+import * as f from "./format.js";
+
+const LANE = 28, TOP = 22, LEFT = 64, RIGHT = 12;
+const BEFORE_MS = 30 * 60e3, AFTER_MS = 10 * 60e3;
+
+export function drawTimeline(host, status, marks, now) {
+  const opens = f.instant(status?.session?.open), closes = f.instant(status?.session?.close);
+  if (opens === null || closes === null) {
+    const next = f.bothShort(status?.next_open);
+    host.replaceChildren(el("p", { class: "empty" }, next === f.UNKNOWN ? "No session is published." : `No session now. The next one opens at ${next}.`));
+    return;
+  }
+  const lanes = laneNames(status);
+  const width = Math.max(320, host.clientWidth || 960), height = TOP + lanes.length * LANE + 22;
+  const from = opens - BEFORE_MS, to = closes + AFTER_MS;
+  const x = (ms) => LEFT + ((Math.min(Math.max(ms, from), to) - from) / (to - from)) * (width - LEFT - RIGHT);
+  const box = { x, lanes, y: (name) => TOP + lanes.indexOf(name) * LANE, bottom: TOP + lanes.length * LANE, width };
+  const picture = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words(status) },
+    svg("rect", { class: "w-session", x: x(opens), y: TOP, width: x(closes) - x(opens), height: box.bottom - TOP }),
+    hours(box, opens, closes), status.windows.map((w) => windowBars(box, w, status)), status.skipped.map((s) => skipped(box, s, x(opens))),
+    limits(box, status, now), marks.map((m) => mark(box, m)));
+  host.replaceChildren(picture, key());
+}
+
+function laneNames(status) {
+  const named = [...status.windows.map((w) => w.strategy), ...status.skipped.map((s) => s.strategy)];
+  return named.length ? [...new Set(named)] : ["session"];
+}
+
+function hours(box, opens, closes) {
+  const step = (box.width < 560 ? 2 : 1) * 3600e3;
+  const ticks = [opens];
+  for (let t = Math.ceil((opens + 1) / step) * step; t < closes - step / 3; t += step) if (t - opens > step / 3) ticks.push(t);
+  ticks.push(closes);
+  return ticks.map((t) => [
+    svg("line", { class: "grid-line", x1: box.x(t), x2: box.x(t), y1: TOP, y2: box.bottom }),
+    svg("text", { x: box.x(t), y: box.bottom + 15, "text-anchor": "middle" }, f.newYorkShort(t)),
+  ]).concat(box.lanes.map((name) => svg("text", { class: "strong", x: 16, y: box.y(name) + LANE / 2 + 4 }, name.toUpperCase())));
+}
+
+function windowBars(box, w, status) {
+  const at = [w.start, w.analysis_end, w.breakout_end].map(f.instant);
+  if (at.includes(null)) return [];
+  const end = f.instant(w.monitoring_end) ?? f.instant(status.flat_by) ?? f.instant(status.session.close);
+  const bar = (kind, a, b) => svg("rect", { class: `w-${kind}`, x: box.x(a), y: box.y(w.strategy) + 5, width: Math.max(1, box.x(b) - box.x(a)), height: LANE - 10 },
+    svg("title", {}, `${w.strategy.toUpperCase()} ${kind} ${f.newYorkShort(a)} to ${f.newYorkShort(b)}`));
+  return [bar("monitoring", at[2], Math.max(end, at[2])), bar("analysis", at[0], at[1]), bar("breakout", at[1], at[2])];
+}
+
+const skipped = (box, s, from) => svg("text", { x: from + 8, y: box.y(s.strategy) + LANE / 2 + 4 }, `not today: ${s.reason}`);
+
+function limits(box, status, now) {
+  const flat = f.instant(status.flat_by);
+  return [
+    flat !== null && svg("line", { class: "flat-line", x1: box.x(flat), x2: box.x(flat), y1: TOP - 4, y2: box.bottom }, svg("title", {}, `All flat by ${f.newYorkShort(flat)}`)),
+    now !== null && svg("line", { class: "now-line", x1: box.x(now), x2: box.x(now), y1: TOP - 6, y2: box.bottom }),
+    now !== null && svg("text", { class: "strong", x: Math.min(Math.max(box.x(now), LEFT), box.width - 40), y: 12, "text-anchor": "middle" }, `now ${f.newYorkShort(now)}`),
+  ];
+}
+
+function mark(box, m) {
+  if (!box.lanes.includes(m.strategy) || m.at === null) return null;
+  const x = box.x(m.at), y = box.y(m.strategy) + LANE / 2;
+  const shape = m.kind === "entry" ? { class: "mark-entry", d: `M${x - 4} ${y - 5}l8 5-8 5z` } : { class: m.pnl < 0 ? "mark-loss" : "mark-gain", d: m.pnl < 0 ? `M${x - 5} ${y - 4}h10l-5 9z` : `M${x - 5} ${y + 4}h10l-5-9z` };
+  return svg("path", shape, svg("title", {}, m.words));
+}
+
+const key = () => el("p", { class: "key" }, el("span", {}, el("i", { class: "k-analysis" }), "analysis"), el("span", {}, el("i", { class: "k-breakout" }), "breakout: entries"),
+  el("span", {}, el("i", { class: "k-monitoring" }), "monitoring: exits"), el("span", {}, "▷ entry"), el("span", {}, "▲ exit with gain"), el("span", {}, "▼ exit with loss"), el("span", {}, "times of New York"));
+
+function words(status) {
+  return status.windows.map((w) => `${w.strategy}: analysis from ${f.exchangeTime(w.start)}, breakout from ${f.exchangeTime(w.analysis_end)} to ${f.exchangeTime(w.breakout_end)}, now ${w.phase}`).join("; ") || "No window today";
+}

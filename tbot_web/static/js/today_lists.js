@@ -1,0 +1,67 @@
+// The Today page's lists: risk against limits, what happened, health of each part.
+import { el } from "./dom.js";
+import * as f from "./format.js";
+import { age } from "./live.js";
+import { writerName } from "./topbar.js";
+
+const NEAR = 0.8;
+const SHOWN_LINES = 120;
+
+export function drawRisk(host, status) {
+  const rows = status.limits ?? [];
+  const bars = rows.map((row) => bar(row));
+  if (status.tripped) bars.unshift(el("p", { class: "fault" }, `The kill switch has tripped: ${status.tripped === true ? "it holds for this session" : status.tripped}`));
+  host.replaceChildren(bars.length ? el("div", { class: "bars" }, bars) : el("p", { class: "empty" }, "No limit is published."));
+}
+
+function bar({ name, used, limit, unit, setting }) {
+  const share = f.known(used) && Number(limit) > 0 ? Number(used) / Number(limit) : null;
+  const fill = el("div", { class: share === null ? "fill" : share >= 1 ? "fill over" : share >= NEAR ? "fill near" : "fill" });
+  fill.style.width = `${Math.min(100, Math.max(0, (share ?? 0) * 100))}%`;
+  const words = `${amount(used, unit)} of ${amount(limit, unit)}`;
+  return el("div", {}, el("div", { class: "bar-head" }, el("span", { title: setting ? `Set by ${setting}` : "" }, f.spaced(name)), el("span", {}, share === null ? `— (not known) of ${amount(limit, unit)}` : words)),
+    el("div", { class: "track", role: "meter", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": f.known(limit) ? limit : 0, "aria-valuenow": share === null ? undefined : used, "aria-valuetext": words }, fill));
+}
+
+function amount(value, unit) {
+  if (!f.known(value)) return f.UNKNOWN;
+  if (unit === "USD") return f.money(value, 0);
+  if (unit === "fraction") return f.number(Number(value) * 100, 1) + " %";
+  return f.quantity(value) + (unit ? ` ${unit}` : "");
+}
+
+export function drawLog(host, log, alerts) {
+  const rows = [...(log?.lines ?? []).map((l) => ({ at: l.at, level: l.level, words: l.text || l.event })), ...(alerts?.rows ?? []).map((a) => ({ at: a.at, level: a.level, words: `${a.subject}: ${a.text}` }))];
+  rows.sort((a, b) => (f.instant(b.at) ?? 0) - (f.instant(a.at) ?? 0));
+  host.replaceChildren(rows.length ? el("ol", { class: "lines", tabindex: "0", "aria-label": "Events, newest first" }, rows.slice(0, SHOWN_LINES).map(line)) : el("p", { class: "empty" }, "Nothing has happened yet."));
+}
+
+function line({ at, level, words }) {
+  const name = String(level ?? "info").toLowerCase();
+  const loud = name !== "info" && name !== "debug";
+  return el("li", {}, el("time", { datetime: at, title: f.bothTimes(at) }, f.exchangeTime(at)), el("span", {}, loud && el("span", { class: `level ${name}` }, `${name}: `), words));
+}
+
+const row = (kind, sign, name, words) => el("div", { class: kind }, el("span", { class: "sign", "aria-hidden": "true" }, sign), el("b", {}, name), el("span", {}, words));
+const ok = (name, words) => row("ok", "✓", name, words);
+const not = (name, words) => row("not", "✕", name, words);
+const old = (name, words) => row("old", "?", name, words);
+
+export function drawHealth(host, status, parts) {
+  const rows = [];
+  const part = parts.status;
+  rows.push(part.stale ? not("Strategy runtime", `silent for ${f.duration(age(part))}`) : ok("Strategy runtime", `writing (${writerName(part.writer)})`));
+  rows.push(status.reconciled ? (status.reconciled.clean ? ok : not)("Reconciliation", status.reconciled.clean ? "equal to the broker's books" : status.reconciled.why) : old("Reconciliation", "not done yet"));
+  rows.push(f.known(status.data_age_s) ? ok("Market data", `${f.number(status.data_age_s, 1)} s old`) : old("Market data", "none received, or none expected now"));
+  for (const s of status.streams ?? []) rows.push((s.connected ? ok : not)(`Stream ${s.name}`, s.words || (s.connected ? "connected" : "not connected")));
+  rows.push(status.vix && f.known(status.vix.value) ? ok("VIX", `${f.number(status.vix.value)} of ${status.vix.session}`) : old("VIX", "not known: CLOSE may not enter"));
+  rows.push(status.universe ? ok("Universe", `${status.universe.count} symbols, built ${f.bothShort(status.universe.built_at)}`) : not("Universe", "none: build it on the Universe page"));
+  for (const u of status.units ?? []) rows.push(unit(u));
+  host.replaceChildren(el("div", { class: "health" }, rows));
+}
+
+function unit(u) {
+  if (typeof u === "string") return ok(u, "");
+  const good = u.ok ?? u.alive ?? (u.state === "running" || u.state === "active");
+  return (good ? ok : not)(u.name, [u.words ?? u.state, f.known(u.age) ? `${f.duration(u.age)} ago` : "", u.error ?? ""].filter(Boolean).join(", "));
+}
