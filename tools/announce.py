@@ -14,7 +14,7 @@ def main() -> int:
     until = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < until:
         try:
-            if requests.get(f"{address}/healthz", timeout=2).ok:
+            if requests.get(f"{address}/health", timeout=2).ok:
                 print(
                     f"\n  tbot runs in paper mode: {address}\n  Ctrl-C stops it; state is kept for the next run.\n",
                     flush=True,

@@ -1,4 +1,4 @@
-"""Refuses keys, secrets and private material in what git would commit. Exit 1 names file, line and rule, never the value."""
+"""Refuses keys, secrets and private material in what git would commit: names file, line and rule, never the value."""
 
 import re
 import sys

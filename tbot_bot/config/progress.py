@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from tbot_bot.support.logs import get_logger
 from tbot_bot.support.snapshot import Publisher
 
+_log = get_logger("provisioning")
 EXPIRES_AFTER = 30.0
 
 
@@ -86,4 +88,8 @@ class Progress:
         ]
         failed = next((step.name for step in self._steps.values() if step.status is StepStatus.FAILED), None)
         body: dict[str, Any] = {"state": self._phase, "steps": rows, "failed": failed}
-        self._publisher.publish("provisioning", body, EXPIRES_AFTER)
+        try:
+            self._publisher.publish("provisioning", body, EXPIRES_AFTER)
+        except OSError as error:
+            # What is shown must never decide what is done.
+            _log.warning("progress could not be published", extra={"fields": {"why": error.strerror}})

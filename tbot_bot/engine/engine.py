@@ -7,7 +7,7 @@ runs live, on paper, in the simulation tests and in the backtest.
 from datetime import datetime, timedelta
 
 from tbot_bot.domain.market import Quote, Symbol
-from tbot_bot.domain.money import ZERO
+from tbot_bot.domain.money import ZERO, cents
 from tbot_bot.domain.orders import OrderStatus, Purpose
 from tbot_bot.domain.session import BotState
 from tbot_bot.engine.book import LiveOrder
@@ -287,7 +287,7 @@ class Engine:
         to = BotState.SHUTDOWN_TRIGGERED if emergency else BotState.IDLE
         day.move(to, "flat at the broker")
         since = sum((trade.realised() - trade.realised_before for trade in day.trades), ZERO)
-        realised = day.context.realised_before + since
+        realised = cents(day.context.realised_before + since)
         day.emit(DayDone(day.now, realised, day.kill_switch.tripped))
 
     def _tell_overnight(self) -> None:

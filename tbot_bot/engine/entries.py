@@ -89,10 +89,12 @@ class Entries:
         """Hand each quote to the candidates that asked for it."""
         by_symbol = {quote.symbol: quote for quote in quotes}
         for run in self.runs:
+            answered = {candidate.asked_at for candidate in run.queue if candidate.asked in by_symbol}
             for candidate in run.queue:
                 if candidate.asked in by_symbol:
                     candidate.quote = by_symbol[candidate.asked]
                     candidate.quote_at = self._day.now
+                candidate.answered = candidate.answered or candidate.asked_at in answered - {None}
 
     def confirmed(self, client_id: str) -> None:
         """A trader said yes: the candidate is first in line, and checked anew with a new quote."""
@@ -122,17 +124,22 @@ class Entries:
             self._day.emit(AskQuotes(tuple(dict.fromkeys(missing))))
 
     def _work(self, run: WindowRun) -> list[Symbol]:
+        """Strictly by rank: nobody overtakes a candidate whose quote is on its way; one that an answer left out is
+        passed."""
         missing: list[Symbol] = []
+        waiting = False
         for candidate in list(run.queue):
             weight = run.free_weight(self._day.limits.max_trades, self._day.book)
             if weight is None:
                 break
             found = self._route(run, candidate)
             if isinstance(found, Denied):
-                self._drop(run, candidate, Refusal(Outcome.REFUSED, found))
+                if not waiting:
+                    self._drop(run, candidate, Refusal(Outcome.REFUSED, found))
             elif self._quote_missing(run, candidate, found):
                 missing += self._ask(candidate, found)
-            elif candidate.quote is not None:
+                waiting = waiting or not candidate.answered
+            elif candidate.quote is not None and not waiting:
                 self._consider(run, candidate, found, candidate.quote, weight)
         return missing
 

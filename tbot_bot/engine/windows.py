@@ -14,13 +14,15 @@ REMEMBERED = 60
 
 
 class Candidate:
-    """A signal on its way to an order. `asked_at`: when its quote was first asked for, of the symbol `asked`."""
+    """A signal on its way to an order. `asked_at`: when the quote of the symbol `asked` was asked for;
+    `answered`: an answer to that question came, with this symbol or without."""
 
-    __slots__ = ("asked", "asked_at", "confirmed", "quote", "quote_at", "rank", "signal")
+    __slots__ = ("answered", "asked", "asked_at", "confirmed", "quote", "quote_at", "rank", "signal")
 
     def __init__(self, signal: Signal, rank: int) -> None:
         self.signal = signal
         self.rank = rank
+        self.answered = False
         self.asked: Symbol | None = None
         self.asked_at: datetime | None = None
         self.quote: Quote | None = None
@@ -30,6 +32,7 @@ class Candidate:
     def forget_quote(self) -> None:
         """Ask anew at the next chance."""
         self.asked = self.asked_at = self.quote = self.quote_at = None
+        self.answered = False
 
 
 class WindowRun:
@@ -89,12 +92,13 @@ class WindowRun:
             outcome=outcome,
             reason=reason,
             rank=candidate.rank,
-            fallback=self.refusals,
+            fallback=0 if outcome is Outcome.MISSED else self.refusals,
             score=candidate.signal.score,
             traded=traded,
             setting=setting,
         )
-        self.refusals = 0 if outcome is Outcome.TAKEN else self.refusals + 1
+        if outcome is not Outcome.MISSED:
+            self.refusals = 0 if outcome is Outcome.TAKEN else self.refusals + 1
         return self.remember(told)
 
     def remember(self, told: Decide) -> Decide:

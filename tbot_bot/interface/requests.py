@@ -77,9 +77,10 @@ class Courier:
         path = self._paths.requests / f"{request.id}{REQUEST_SUFFIX}"
         try:
             ensure_folder(self._paths.requests, 0o770)
-            write_bytes(path, sealed, _READABLE)
+            # Not fsynced: a request that a power cut swallows was never answered, and so was never made.
+            write_bytes(path, sealed, _READABLE, durable=False)
             if request.kind == "provision":
-                write_bytes(self._paths.provision_flag, b"", _READABLE)
+                write_bytes(self._paths.provision_flag, b"", _READABLE, durable=False)
         except OSError as error:
             path.unlink(missing_ok=True)
             return Reply(ok=False, code="failed", message=f"The request could not be written: {error.strerror}.")

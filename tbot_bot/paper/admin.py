@@ -16,9 +16,10 @@ from tbot_bot.paper.web import Handler, Refused, answer, body_of, parse_time, re
 class Admin:
     """`drop_streams` cuts every stream connection and says how many."""
 
-    def __init__(self, venue: Venue, drop_streams: Callable[[], int]) -> None:
+    def __init__(self, venue: Venue, drop_streams: Callable[[], int], listeners: Callable[[], int]) -> None:
         self._venue = venue
         self._drop_streams = drop_streams
+        self._listeners = listeners
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[_refusals])
@@ -48,6 +49,7 @@ class Admin:
                 "accounts": len(self._venue.exchange.accounts),
                 "open_orders": len(self._venue.exchange.open),
                 "fills": len(self._venue.exchange.fills),
+                "listeners": self._listeners(),
             }
         )
 

@@ -14,8 +14,8 @@ RESERVED_REAL_SECONDS = Decimal("0.25")
 class VirtualClock:
     """Milliseconds of market time, never going back, not even over a kill.
 
-    `save_mark` makes a time durable; it is called ahead of every time served, so that a restart that begins at the saved
-    mark is later than anything anyone saw. `monotonic` gives real seconds.
+    `save_mark` makes a time durable; it is called ahead of every time served, so that a restart that begins at
+    the saved mark is later than anything anyone saw. `monotonic` gives real seconds.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """The exchange: accepts orders, matches them along the price path, keeps the accounts.
 
-Everything happens up to an instant of the virtual clock (`advance`), is committed, and only then told to anyone. Since the
-market can be generated again, a step that a kill interrupts before its commit happens again, from the same instant, after
-the restart.
+Everything happens up to an instant of the virtual clock (`advance`), is committed, and only then told to anyone.
+Since the market can be generated again, a step that a kill interrupts before its commit happens again, from the same
+instant, after the restart.
 """
 
 import uuid
@@ -109,8 +109,8 @@ class Exchange:
     def commit(self) -> None:
         """Makes the step durable, then tells the listeners."""
         if self._changes:
-            # A trailing stop's mark need not be written each time that it moves: it is found again from the instant that
-            # is saved with it, so it only has to be saved whenever that instant is.
+            # A trailing stop's mark need not be written each time that it moves: it is found again from the instant
+            # that is saved with it, so it only has to be saved whenever that instant is.
             self._changes.orders.update(self._trailed)
             self._trailed = {}
             self._store.commit(self._changes, self.matched_ms)
@@ -313,7 +313,7 @@ class Exchange:
 
 
 def _trade_price(side: Side, mid: int, half: int, qty: Decimal, capacity: Decimal) -> int:
-    """The far side of the spread, moved away by up to half a spread as the order takes the stretch's capacity; in cents."""
+    """The far side of the spread, up to half a spread worse as the order takes the capacity there; whole cents."""
     impact = int(half * min(Decimal(1), qty / capacity))
     if side == "buy":
         return -(-(mid + half) // CENT_TICKS) * CENT_TICKS + impact // CENT_TICKS * CENT_TICKS

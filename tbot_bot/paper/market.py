@@ -44,8 +44,8 @@ class Instrument:
 class SessionBars:
     """One session: arrays [symbol, minute], prices in ticks (1/10000 USD), volume in shares.
 
-    Volume 0 means that there is no bar: its prices carry the last one (0 while none is known). `halted` marks the minutes
-    of a trading halt, `high_first` those whose path runs open, high, low, close rather than open, low, high, close.
+    Volume 0 means that there is no bar: its prices carry the last one (0 while none is known). `halted` marks the
+    minutes of a trading halt, `high_first` those that run open, high, low, close rather than open, low, high, close.
     `previous_close` [symbol] in ticks, 0 when unknown.
     """
 

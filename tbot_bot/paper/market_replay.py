@@ -152,11 +152,9 @@ def describe_days(days: Sequence[date]) -> str:
     if not days:
         return "no regular session at all"
     names = [day.isoformat() for day in days]
-    return (
-        ", ".join(names)
-        if len(names) <= 12
-        else f"{', '.join(names[:6])} … {', '.join(names[-3:])} ({len(names)} sessions)"
-    )
+    if len(names) > 12:
+        names = [*names[:6], "…", *names[-3:], f"{len(names)} sessions"]
+    return ", ".join(names)
 
 
 def _carry(close: Ints, volume: Ints, previous: Ints) -> Ints:
@@ -180,7 +178,7 @@ def _read(path: Path) -> pyarrow.Table:
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         raise DataInvalid(
-            f"replay file {path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)} (ts_utc: start of bar)"
+            f"replay file {path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}"
         )
     if not pyarrow.types.is_timestamp(table.schema.field("ts_utc").type):
         raise DataInvalid(f"replay file {path}: ts_utc must be a timestamp column in UTC")

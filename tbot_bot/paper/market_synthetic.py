@@ -23,7 +23,7 @@ _VIX_MEAN, _VIX_DECAY, _VIX_VOLATILITY = 19.0, 0.93, 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Shocks:
-    """Log returns of one session: overnight `gap` and, open to close, of the market, the sectors and each symbol alone."""
+    """Log returns of one session: overnight `gap`; open to close of the market, the sectors, each symbol alone."""
 
     gap: Floats
     market: float
@@ -33,7 +33,7 @@ class _Shocks:
 
 
 class SyntheticMarket:
-    """Prices wander around each company's level with a memory of `MEMORY` sessions; days share market and sector moves."""
+    """Prices wander around a level with a memory of `MEMORY` sessions; symbols share market and sector moves."""
 
     def __init__(self, seed: int, count: int, calendar: TradingCalendar) -> None:
         self._seed = seed
@@ -117,11 +117,11 @@ class SyntheticMarket:
     def _opening(self, day: date) -> Floats:
         """Dollars [symbol] at the session's open: the level that the last `MEMORY` sessions' returns add up to."""
         at = self._calendar.position(day)
-        level = np.zeros(len(self._universe.instruments))
+        level: Floats = np.zeros(len(self._universe.instruments))
         for age in range(MEMORY):
             past = self._shock(self._calendar.days[at - age].day)
-            level += DECAY**age * (past.gap + (past.total if age else 0.0))
-        prices: Floats = np.round(np.maximum(self._universe.base_price * np.exp(level), 0.5), 2)
+            level += DECAY**age * (past.gap + past.total if age else past.gap)
+        prices: Floats = np.maximum(np.rint(self._universe.base_price * np.exp(level) * 100), 50) / 100
         return prices
 
     def _stories(self, day: TradingDay, opening: Floats) -> list[Story]:

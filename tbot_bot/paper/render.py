@@ -17,8 +17,7 @@ def text(value: Decimal | None, places: int = 9) -> str | None:
     if value is None:
         return None
     rounded = round(value, places)
-    digits = format(rounded.normalize(), "f") if rounded else "0"
-    return digits
+    return format(rounded.normalize(), "f") if rounded else "0"
 
 
 def money(value: Decimal) -> str:

@@ -94,10 +94,8 @@ async def get_bars(request: web.Request) -> web.Response:
     """Bars of completed minutes or days, symbol by symbol; `limit` counts across all symbols."""
     venue = request.app[VENUE]
     single = request.match_info.get("symbol")
-    if single is not None:
-        names = [single] if single in venue.market.index else []
-    else:
-        names = sorted(_rows(request)[0])
+    asked = sorted(_rows(request)[0]) if single is None else [single]
+    names = [name for name in asked if name in venue.market.index]
     timeframe = choice_of(request, "timeframe", ("1Min", "1T", "1Day", "1D"), "missing")
     now = venue.clock.now_ms()
     query = _Query(
@@ -181,8 +179,15 @@ def _today_if_closed(venue: Venue, now_ms: int) -> list[date]:
 
 
 def _day_block(daily: DailyBars) -> _Block:
-    columns = [array[:, None] for array in (daily.open, daily.high, daily.low, daily.close, daily.volume)]
-    return _Block([midnight_ms(daily.day)], *columns, daily.vwap[:, None])
+    return _Block(
+        [midnight_ms(daily.day)],
+        daily.open[:, None],
+        daily.high[:, None],
+        daily.low[:, None],
+        daily.close[:, None],
+        daily.volume[:, None],
+        daily.vwap[:, None],
+    )
 
 
 def _page(
@@ -213,7 +218,7 @@ def _row_bars(blocks: Sequence[_Block], row: int, descending: bool) -> Iterator[
         if descending:
             at = at[::-1]
         fields = [array[row, at] for array in (block.open, block.high, block.low, block.close, block.volume)]
-        open_, high, low, close, volume = fields
+        _, high, low, close, volume = fields
         vwap = (high + low + close) / 3 if block.vwap is None else block.vwap[row, at]
         counts = trade_counts(volume)
         columns = (at, *fields, counts, vwap)
@@ -235,7 +240,7 @@ def _token(token: str | None) -> tuple[str, int] | None:
 async def get_fundamentals(request: web.Request) -> web.Response:
     """tbot's own: what screeners ask about a company; null where unknown."""
     venue = request.app[VENUE]
-    names, rows = _rows(request)
+    _, rows = _rows(request)
     now = venue.clock.now_ms()
     volumes = await asyncio.to_thread(_average_volumes, venue, venue.past_days(now, ADV_SESSIONS))
     previous = venue.view.bars(now).previous_close[rows].tolist()

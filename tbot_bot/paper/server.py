@@ -14,7 +14,7 @@ from tbot_bot.paper import rest_data, rest_trading, stream_data, stream_trading
 from tbot_bot.paper.admin import Admin
 from tbot_bot.paper.settings import VenueSettings
 from tbot_bot.paper.stream_data import DataStream
-from tbot_bot.paper.stream_hub import drop
+from tbot_bot.paper.stream_hub import drop, subscribed
 from tbot_bot.paper.stream_trading import TradingStream
 from tbot_bot.paper.venue import Venue, build_venue
 from tbot_bot.paper.web import FATAL, MAX_BODY, VENUE, guard
@@ -51,7 +51,8 @@ class PaperServer:
         stream_trading.add_routes(app, trading)
         venue.sync()
         self.port = await self._listen(app, self._settings.port)
-        admin = Admin(venue, lambda: drop(data.clients) + drop(trading.clients))
+        streams = (data.clients, trading.clients)
+        admin = Admin(venue, lambda: sum(map(drop, streams)), lambda: sum(map(subscribed, streams)))
         self.admin_port = await self._listen(admin.app(), self._settings.admin_port)
         self._loop_task = asyncio.create_task(self._move(venue, data))
         log.info("paper venue on %s:%d, admin port %d", self._settings.host, self.port, self.admin_port)

@@ -30,8 +30,12 @@ class TradingCalendar:
 
     def __init__(self, first: date, last: date) -> None:
         calendar = exchange_calendars.get_calendar("XNYS", start=first.isoformat(), end=last.isoformat())
-        opens = calendar.opens.dt.tz_localize(None).to_numpy().astype("datetime64[ms]").astype("int64").tolist()
-        closes = calendar.closes.dt.tz_localize(None).to_numpy().astype("datetime64[ms]").astype("int64").tolist()
+        opens: list[int] = (
+            calendar.opens.dt.tz_localize(None).to_numpy().astype("datetime64[ms]").astype("int64").tolist()
+        )
+        closes: list[int] = (
+            calendar.closes.dt.tz_localize(None).to_numpy().astype("datetime64[ms]").astype("int64").tolist()
+        )
         dates = [stamp.date() for stamp in calendar.sessions]
         self.days: tuple[TradingDay, ...] = tuple(
             TradingDay(day, opened, closed) for day, opened, closed in zip(dates, opens, closes, strict=True)

@@ -15,8 +15,8 @@ MAX_SPEED = Decimal(5000)
 
 @dataclass(frozen=True, slots=True)
 class VenueSettings:
-    """`start_minutes`: how long before each open the virtual day begins. `session`: the first session to trade; None is
-    2026-01-05 on the synthetic market and the file's first on replay. Port 0 takes a free one. `hold`: the virtual clock
+    """`start_minutes`: how long before each open the virtual day begins. `session`: the first to trade; None is
+    2026-01-05 on the synthetic market and the file's first on replay. Port 0 takes a free one. `hold`: the clock
     stands still until `POST /clock/run` on the admin port.
 
     Raises ConfigInvalid for a host that is not loopback and for values out of range.

@@ -42,7 +42,7 @@ class Changes:
 
 
 class Store:
-    """SQLite in WAL mode with synchronous=FULL. Raises sqlite3.Error; the venue then ends, and restarts from the disk."""
+    """SQLite in WAL mode with synchronous=FULL. Raises sqlite3.Error; the venue then ends and starts again."""
 
     def __init__(self, state_dir: Path) -> None:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

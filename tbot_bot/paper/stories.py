@@ -116,7 +116,8 @@ def _outcome(rng: np.random.Generator, reach: float, fail: float) -> float:
 
 def _through(points: Sequence[tuple[float, float]], minutes: int) -> Floats:
     at, value = zip(*points, strict=True)
-    return np.interp(np.arange(minutes), at, value)
+    levels: Floats = np.interp(np.arange(minutes), at, value)
+    return levels
 
 
 def _after(start: int, end: int, change: float, minutes: int) -> Floats:

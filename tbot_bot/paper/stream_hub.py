@@ -64,3 +64,8 @@ def drop(clients: Iterable[Client]) -> int:
             client.transport.abort()
             cut += 1
     return cut
+
+
+def subscribed(clients: Iterable[Client]) -> int:
+    """How many clients have authenticated and listen to something."""
+    return sum(1 for client in clients if client.account and client.channels)

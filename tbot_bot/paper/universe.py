@@ -53,7 +53,106 @@ ETFS: tuple[tuple[str, str, str | None, int], ...] = (
     ("SCC", "ProShares UltraShort Consumer Discretionary", "Consumer Discretionary", -2),
     ("SZK", "ProShares UltraShort Consumer Staples", "Consumer Staples", -2),
 )
-_HEADS = ["Alder", "Amber", "Apex", "Arbor", "Ardent", "Aspen", "Atlas", "Aurora", "Beacon", "Birch", "Blue", "Bright", "Cascade", "Cedar", "Cobalt", "Copper", "Coral", "Crest", "Delta", "Dune", "Echo", "Elm", "Ember", "Evergreen", "Falcon", "Fern", "Flint", "Frontier", "Garnet", "Glacier", "Granite", "Grove", "Harbor", "Haven", "Hawthorn", "Helix", "Heron", "Horizon", "Indigo", "Iron", "Ivory", "Jasper", "Juniper", "Keystone", "Lantern", "Laurel", "Ledge", "Lumen", "Maple", "Marlin", "Meadow", "Meridian", "Mesa", "Nimbus", "North", "Nova", "Oak", "Onyx", "Opal", "Orchard", "Orion", "Osprey", "Pearl", "Pine", "Pioneer", "Prairie", "Quarry", "Quartz", "Raven", "Redwood", "Ridge", "River", "Rowan", "Sable", "Saffron", "Sequoia", "Sierra", "Silver", "Slate", "Solstice", "Spruce", "Sterling", "Summit", "Tern", "Thistle", "Timber", "Topaz", "Trident", "Umber", "Vale", "Vertex", "Vista", "Walnut", "Willow", "Wren", "Yarrow", "Zenith", "Zephyr"]
+_HEADS = (
+    "Alder",
+    "Amber",
+    "Apex",
+    "Arbor",
+    "Ardent",
+    "Aspen",
+    "Atlas",
+    "Aurora",
+    "Beacon",
+    "Birch",
+    "Blue",
+    "Bright",
+    "Cascade",
+    "Cedar",
+    "Cobalt",
+    "Copper",
+    "Coral",
+    "Crest",
+    "Delta",
+    "Dune",
+    "Echo",
+    "Elm",
+    "Ember",
+    "Evergreen",
+    "Falcon",
+    "Fern",
+    "Flint",
+    "Frontier",
+    "Garnet",
+    "Glacier",
+    "Granite",
+    "Grove",
+    "Harbor",
+    "Haven",
+    "Hawthorn",
+    "Helix",
+    "Heron",
+    "Horizon",
+    "Indigo",
+    "Iron",
+    "Ivory",
+    "Jasper",
+    "Juniper",
+    "Keystone",
+    "Lantern",
+    "Laurel",
+    "Ledge",
+    "Lumen",
+    "Maple",
+    "Marlin",
+    "Meadow",
+    "Meridian",
+    "Mesa",
+    "Nimbus",
+    "North",
+    "Nova",
+    "Oak",
+    "Onyx",
+    "Opal",
+    "Orchard",
+    "Orion",
+    "Osprey",
+    "Pearl",
+    "Pine",
+    "Pioneer",
+    "Prairie",
+    "Quarry",
+    "Quartz",
+    "Raven",
+    "Redwood",
+    "Ridge",
+    "River",
+    "Rowan",
+    "Sable",
+    "Saffron",
+    "Sequoia",
+    "Sierra",
+    "Silver",
+    "Slate",
+    "Solstice",
+    "Spruce",
+    "Sterling",
+    "Summit",
+    "Tern",
+    "Thistle",
+    "Timber",
+    "Topaz",
+    "Trident",
+    "Umber",
+    "Vale",
+    "Vertex",
+    "Vista",
+    "Walnut",
+    "Willow",
+    "Wren",
+    "Yarrow",
+    "Zenith",
+    "Zephyr",
+)
 _TAILS: dict[str, tuple[str, ...]] = {
     "Technology": ("Systems", "Software", "Semiconductor", "Networks"),
     "Healthcare": ("Therapeutics", "Medical", "Diagnostics", "Biosciences"),
@@ -98,15 +197,16 @@ def build_universe(seed: int, count: int) -> Universe:
         price, volume = (
             (590.0, 60e6) if symbol == "SPY" else (float(rng.uniform(9, 45)), float(rng.uniform(1.5e6, 9e6)))
         )
-        instruments.append(Instrument(symbol, name, "ARCA", "ETF", None, None, None, shortable=multiple == 1))
-        rows.append((price, volume, 0.0, 0.0, factor, float(multiple), 1.2e-4))
+        instruments.append(Instrument(symbol, name, "ARCA", "ETF", shortable=multiple == 1, easy_to_borrow=multiple == 1))
+        rows.append((price, volume, 0.0, 0.0, factor, float(multiple), 1.7e-5 if symbol == "SPY" else 1.2e-4))
     while len(instruments) < count:
         instrument, row = _company(rng, taken)
         instruments.append(instrument)
         rows.append(row)
-    columns = [np.array(column) for column in zip(*rows, strict=True)]
-    price, volume_, volatility, beta, factor_, multiple_, spread = columns
-    return Universe(tuple(instruments), price, volume_, volatility, beta, factor_.astype(np.int64), multiple_, spread)
+    prices, volumes, volatility, beta, factors, multiples, spread = (
+        np.array(column) for column in zip(*rows, strict=True)
+    )
+    return Universe(tuple(instruments), prices, volumes, volatility, beta, factors.astype(np.int64), multiples, spread)
 
 
 def _company(

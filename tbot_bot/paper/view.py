@@ -75,9 +75,11 @@ class MarketView:
         """Ticks [row] of the last price; 0 while none is known."""
         bars = self.bars(now_ms)
         if now_ms < bars.open_ms:
-            return bars.previous_close[rows]
+            earlier: Ints = bars.previous_close[rows]
+            return earlier
         if now_ms >= bars.open_ms + bars.minutes * MINUTE_MS:
-            return bars.close[rows, -1]
+            final: Ints = bars.close[rows, -1]
+            return final
         return path_prices(bars, rows, now_ms)
 
     def quotes(self, rows: Ints, now_ms: int) -> tuple[Ints, Ints, Ints]:
@@ -135,7 +137,8 @@ def path_prices(bars: SessionBars, rows: Ints, now_ms: int) -> Ints:
     )
     left, right = points[third], points[third + 1]
     if offset == 0:
-        return left
+        exact: Ints = left
+        return exact
     price = left + (right - left) * (offset / THIRD_MS)
     rounded: Ints = np.rint(price / CENT_TICKS).astype(np.int64) * CENT_TICKS
     return np.where(left == 0, 0, np.clip(rounded, np.minimum(left, right), np.maximum(left, right)))

@@ -18,6 +18,7 @@ from tbot_bot.paper.venue import Venue
 
 VENUE = web.AppKey("venue", Venue)
 FATAL = web.AppKey("fatal", asyncio.Event)
+ACCOUNT = web.RequestKey("account", Account)
 MAX_BODY = 64 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _FAULT_MESSAGES = {
@@ -67,7 +68,7 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         account = request.app[VENUE].authenticate(*_credentials(request))
         if account is None:
             return answer({"code": 40110000, "message": "unauthorized."}, 401)
-        request["account"] = account
+        request[ACCOUNT] = account
     try:
         return await handler(request)
     except Refused as e:
@@ -95,8 +96,7 @@ def _credentials(request: web.Request) -> tuple[str, str]:
 
 
 def account_of(request: web.Request) -> Account:
-    account: Account = request["account"]
-    return account
+    return request[ACCOUNT]
 
 
 async def body_of(request: web.Request) -> object:

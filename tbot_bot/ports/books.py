@@ -5,6 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from tbot_bot.domain.books import BookedFill, RoundTrip
 from tbot_bot.domain.orders import Execution, OrderIntent
 
 
@@ -26,6 +27,14 @@ class Ledger(Protocol):
 
     def realised(self, session: date) -> Decimal:
         """Realised P&L of one session after fees, USD."""
+        ...
+
+    def fills(self, session: date) -> tuple[BookedFill, ...]:
+        """The session's standing fills, by time."""
+        ...
+
+    def trades(self, session: date) -> tuple[RoundTrip, ...]:
+        """Round trips closed in the session, by the time of their entry."""
         ...
 
 

@@ -49,7 +49,8 @@ class LimitUse:
 class DayFacts:
     """What a summary is made of. Equities as the broker told them, None when it did not.
 
-    `positions_left`: what the broker still holds; None = it was not told, which is never "flat". `files`: name → where."""
+    `positions_left`: what the broker still holds; None = it was not told, which is never "flat". `files`: name →
+    where."""
 
     session: date
     mode: str
@@ -73,6 +74,7 @@ class DayFacts:
 
 def daily(facts: DayFacts) -> dict[str, Any]:
     """The summary of `facts`; the same facts give the same summary."""
+    rejected = [o for o in facts.orders if o.status is OrderStatus.REJECTED]
     denied = [d for d in facts.decisions if d.outcome in {Outcome.DENIED, Outcome.REFUSED}]
     return {
         "session": facts.session.isoformat(),
@@ -88,7 +90,7 @@ def daily(facts: DayFacts) -> dict[str, Any]:
         "orders": [_order(order) for order in facts.orders],
         "orders_by_status": dict(sorted(Counter(o.status.value for o in facts.orders).items())),
         "orders_not_final": [o.intent.client_id for o in facts.orders if o.status not in FINAL_STATUSES],
-        "rejected": dict(_counted(o.reason or "no reason given" for o in facts.orders if o.status is _REJECTED)),
+        "rejected": dict(_counted(o.reason or "no reason given" for o in rejected)),
         "candidates": [_decision(d) for d in facts.decisions if d.outcome is not Outcome.MISSED],
         "nearest_misses": [_decision(d) for d in facts.decisions if d.outcome is Outcome.MISSED],
         "denials": dict(_counted(d.setting or d.reason for d in denied)),
@@ -112,9 +114,6 @@ def write(paths: Paths, facts: DayFacts) -> Path:
     ensure_folder(path.parent)
     write_json(path, daily(facts))
     return path
-
-
-_REJECTED = OrderStatus.REJECTED
 
 
 def _plan(plan: DayPlan) -> dict[str, Any]:
@@ -143,7 +142,8 @@ def _equity(opening: Decimal | None, closing: Decimal | None) -> dict[str, str |
 
 def _by_strategy(facts: DayFacts) -> dict[str, Any]:
     names = [name.value for name in StrategyName]
-    names += [UNATTRIBUTED] if any(_name(row.strategy) == UNATTRIBUTED for row in (*facts.trades, *facts.fills)) else []
+    owners = {trade.strategy for trade in facts.trades} | {fill.strategy for fill in facts.fills}
+    names += [UNATTRIBUTED] if None in owners else []
     return {
         name: _result(
             [trade for trade in facts.trades if _name(trade.strategy) == name],

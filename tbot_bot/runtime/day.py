@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from decimal import Decimal
 
-from tbot_bot.domain.errors import BrokerError, IllegalTransition
+from tbot_bot.domain.errors import IllegalTransition
 from tbot_bot.domain.market import Bar, Symbol
 from tbot_bot.domain.orders import FINAL_STATUSES, ClientOrderId, OrderIntent, OrderReport, OrderStatus
 from tbot_bot.domain.portfolio import Account
@@ -275,13 +275,3 @@ class Day:
     def finish_journal(self) -> None:
         """The session is complete: a restart has nothing to pick up."""
         self._journal.finish()
-
-
-def flatten_check(services: Services) -> tuple[str, ...]:
-    """What the broker still shows open, in words; empty when flat. A failed question is never flat."""
-    try:
-        positions, orders = services.broker.get_positions(), services.broker.open_orders()
-    except BrokerError as error:
-        return (f"the broker did not answer: {error}",)
-    words = [f"{p.quantity} {p.symbol} still held" for p in positions if p.quantity]
-    return (*words, *(f"order {o.client_id} still open" for o in orders))

@@ -215,7 +215,7 @@ class Trader:
         day.turn()
         self._why = ""
         if day.settled:
-            close_books(day)
+            close_books(self._connected().services, day)
             day.close()
             self._day = None
             self._after_day(day)

@@ -27,6 +27,7 @@ log = get_logger("universe")
 
 LOOK_SECONDS = 0.3
 AGE_CHECK_SECONDS = 20.0
+FIRST_CHECK_SECONDS = 1.5
 EXPIRES_SECONDS = 7 * 86_400.0
 
 
@@ -77,11 +78,16 @@ class UniverseWorker:
     def _publish(self, body: dict[str, object]) -> None:
         self._publisher.publish("universe", body, EXPIRES_SECONDS)
 
+    @property
+    def built(self) -> bool:
+        return self._paths.universe.exists()
+
     def claim_job(self) -> bool:
         """True when a build was asked for; all waiting jobs are one build."""
         folder = self._paths.job_folder("universe")
         jobs = sorted(folder.glob("*.job")) if folder.is_dir() else []
-        return any([self._claims.claim(job) for job in jobs])
+        claimed = [self._claims.claim(job) for job in jobs]
+        return any(claimed)
 
     def outdated(self) -> bool:
         """Whether a session closed since the file was built, by the broker's clock."""
@@ -150,7 +156,7 @@ def watch(worker: UniverseWorker, stop: threading.Event, notify: SdNotify) -> No
         notify.beat()
         checks += LOOK_SECONDS
         asked = worker.claim_job()
-        if asked or checks >= AGE_CHECK_SECONDS:
+        if asked or checks >= (AGE_CHECK_SECONDS if worker.built else FIRST_CHECK_SECONDS):
             checks = 0.0
             _serve(worker, asked)
 

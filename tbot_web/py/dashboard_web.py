@@ -23,7 +23,7 @@ HALTED: dict[BotState | None, tuple[str, str, str]] = {
     ),
     BotState.SHUTDOWN_TRIGGERED: (
         "Stopped by the kill switch",
-        "Everything was sold and nothing trades.",
+        "Every position was closed and nothing trades. The table below should be empty.",
         "Find the cause below. A loss limit that tripped holds for the rest of the session, even after Start.",
     ),
     BotState.SHUTDOWN: (

@@ -36,7 +36,7 @@ def installation() -> Installation:
 
 
 def setting_up(state: BotState | None, install: Installation) -> bool:
-    """Whether the first-run pages are due. An unreadable state on a provisioned system is a fault, not a fresh start."""
+    """Whether the first-run pages are due. No state on a provisioned system is a fault, not a fresh start."""
     if state is None:
         return not install.provisioned
     return state in SETUP_STATES
@@ -57,7 +57,7 @@ def client_ip() -> str:
 
 
 def typed(*, without: tuple[str, ...] = ("csrf_token", "next")) -> dict[str, str]:
-    """What was typed into the form; of a repeated name the last counts (a switch sends `false`, then `true` when on)."""
+    """What was typed into the form; of a repeated name the last counts (a switch sends `false`, then maybe `true`)."""
     return {name: request.form.getlist(name)[-1] for name in request.form if name not in without}
 
 

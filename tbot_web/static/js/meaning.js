@@ -6,7 +6,7 @@ export function meaning(input) {
   const text = input.value.trim();
   if (text === "") return { text: "required" in input && input.required ? "needed" : "", wrong: input.required };
   if (input.dataset.kind === "number") return ofNumber(text, input);
-  if (input.pattern && !new RegExp(`^(?:${input.pattern})$`, "v").test(text)) return { text: "not in the expected form", wrong: true };
+  if (input.dataset.pattern && !new RegExp(`^(?:${input.dataset.pattern})$`, "u").test(text)) return { text: "not in the expected form", wrong: true };
   return { text: "" };
 }
 
@@ -44,5 +44,5 @@ export function summary(read) {
   const largest = Math.min(Math.max(...weights) * allocation, cap) * PAPER_EQUITY;
   const broker = read("BROKER_NAME");
   const where = broker === "PAPER" ? "On the built-in paper exchange" : `Through ${broker}`;
-  return `${where}, will trade at most ${trades} position${trades === 1 ? "" : "s"} a window of up to ${dollars(largest)} each (${names.join(", ")}), and stops for the day at −${dollars(loss * PAPER_EQUITY)}. Reckoned with ${dollars(PAPER_EQUITY)} of equity.`;
+  return `${where}, will trade at most ${trades} position${trades === 1 ? "" : "s"} a window of up to ${dollars(largest)} each (${names.join(", ")}), and stops for the day at −${dollars(loss * PAPER_EQUITY)}. Assumes ${dollars(PAPER_EQUITY)} of equity, what the paper exchange starts with.`;
 }

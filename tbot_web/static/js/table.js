@@ -16,7 +16,10 @@ export class Table {
       (this.count = el("span", { class: "dim" })));
     this.scroll = el("div", { class: tall ? "table-scroll tall" : "table-scroll", tabindex: "0", role: "region", "aria-label": caption },
       el("table", {}, el("caption", { class: "hidden-words" }, caption), el("thead", {}, el("tr", {}, this.heads)), this.tbody));
-    host.replaceChildren(this.tools, this.scroll, this.none);
+    const note = host.closest(".panel")?.querySelector(".panel-note");
+    if (note) note.before(this.tools);
+    else host.before(this.tools);
+    host.replaceChildren(this.scroll, this.none);
     this.set([]);
   }
 

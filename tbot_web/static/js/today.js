@@ -87,7 +87,7 @@ function marks() {
 
 function drawTrades() {
   const { rows, by_strategy: groups } = body("trades");
-  const names = Object.entries(groups ?? {});
+  const names = Object.entries(groups ?? {}).sort(columns.byDay);
   const total = names.reduce((sum, [, g]) => sum + Number(g.pnl), 0);
   const tile = (name, words, value) => el("div", {}, el("dt", {}, name), el("dd", { class: f.side(value) }, words));
   tradesTiles.replaceChildren(...names.map(([name, g]) => tile(name.toUpperCase(), `${f.signedMoney(g.pnl)} in ${g.trades}`, g.pnl)),

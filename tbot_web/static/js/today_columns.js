@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 import * as f from "./format.js";
 
+const ORDER = ["open", "mid", "close"];
 const coloured = (value, words) => el("span", { class: f.side(value) }, words);
 const time = (key, label, extra = {}) => ({ key, label, show: (r) => el("time", { datetime: r[key], title: f.bothTimes(r[key]) }, f.exchangeTime(r[key])), sort: (r) => f.instant(r[key]), csv: (r) => r[key], ...extra });
 const price = (key, label, extra = {}) => ({ key, label, num: true, show: (r) => f.number(r[key]), ...extra });
@@ -34,6 +35,9 @@ function reason(row) {
   return el("span", {}, parts);
 }
 
+/** Strategies in the order of the day, others after them. */
+export const byDay = ([a], [b]) => (ORDER.indexOf(a) + 9) % 9 - (ORDER.indexOf(b) + 9) % 9;
+
 export const candidates = [
   time("at", "Time", { minor: true }),
   strategy,
@@ -41,7 +45,7 @@ export const candidates = [
   { key: "symbol", label: "Symbol", show: (r) => [el("b", {}, r.symbol), r.traded && r.traded !== r.symbol ? el("small", {}, ` via ${r.traded}`) : null] },
   { key: "direction", label: "Signal", minor: true, show: (r) => r.direction ?? f.UNKNOWN },
   { key: "score", label: "Score", num: true, minor: true, show: (r) => f.number(r.score) },
-  { key: "outcome", label: "Verdict", show: (r) => f.spaced(r.outcome) + (Number(r.fallback) > 0 ? ` (fallback ${r.fallback})` : "") },
+  { key: "outcome", label: "Verdict", words: true, show: (r) => f.spaced(r.outcome) + (Number(r.fallback) > 0 ? ` (fallback ${r.fallback})` : "") },
   { key: "reason", label: "Reason", words: true, show: reason, csv: (r) => r.reason },
 ];
 

@@ -2,7 +2,6 @@
 import { el } from "./dom.js";
 import * as f from "./format.js";
 import { age } from "./live.js";
-import { writerName } from "./topbar.js";
 
 const NEAR = 0.8;
 const SHOWN_LINES = 120;
@@ -50,7 +49,7 @@ const old = (name, words) => row("old", "?", name, words);
 export function drawHealth(host, status, parts) {
   const rows = [];
   const part = parts.status;
-  rows.push(part.stale ? not("Strategy runtime", `silent for ${f.duration(age(part))}`) : ok("Strategy runtime", `writing (${writerName(part.writer)})`));
+  rows.push(part.stale ? not("Strategy runtime", `silent for ${f.duration(age(part))}`) : ok("Strategy runtime", "writing"));
   rows.push(status.reconciled ? (status.reconciled.clean ? ok : not)("Reconciliation", status.reconciled.clean ? "equal to the broker's books" : status.reconciled.why) : old("Reconciliation", "not done yet"));
   rows.push(f.known(status.data_age_s) ? ok("Market data", `${f.number(status.data_age_s, 1)} s old`) : old("Market data", "none received, or none expected now"));
   for (const s of status.streams ?? []) rows.push((s.connected ? ok : not)(`Stream ${s.name}`, s.words || (s.connected ? "connected" : "not connected")));

@@ -81,6 +81,7 @@ function tick() {
   say(byId("clock-ny"), now === null ? f.UNKNOWN : f.newYork(now));
   say(byId("clock-utc"), now === null ? f.UNKNOWN : f.utc(now));
   byId("clock-ny").title = now === null ? "No market time published" : `${f.newYorkDay(now)}, market time${speed === 1 ? "" : `, ${speed} times as fast as the wall clock`}`;
+  document.querySelector(".facts").classList.toggle("stale", Boolean(facts.parts.status?.stale) || facts.cut !== null);
   session(status, now);
   dataAge(status);
   troubles();

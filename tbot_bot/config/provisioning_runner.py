@@ -1,0 +1,144 @@
+"""The provisioning runner: the only writer of keys, secrets, users and the audit log.
+
+It watches `control/requests/`, acts on each sealed request once, enters other processes' audit events into the log, and
+publishes the form, the progress and facts about the installation."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+
+from tbot_bot.config.audit_intake import AuditIntake
+from tbot_bot.config.desk import Desk
+from tbot_bot.config.generations import current_number
+from tbot_bot.config.progress import Phase, Progress
+from tbot_bot.config.provisioning_helper import TITLES, Provisioning, Tools
+from tbot_bot.config.published_facts import AnchoredAuditLog, PublishedFacts
+from tbot_bot.config.request_counter import RequestCounter
+from tbot_bot.config.security_users import BCRYPT_COST
+from tbot_bot.config.version import version_tag
+from tbot_bot.domain.errors import IllegalTransition, StateCorrupt, TbotError
+from tbot_bot.domain.session import BotState
+from tbot_bot.ports.clock import Clock
+from tbot_bot.support.atomic_file import ensure_folder
+from tbot_bot.support.doorbell import Doorbell
+from tbot_bot.support.logs import get_logger
+from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.sealing import load_or_create_private_key, write_public_key
+from tbot_bot.support.snapshot import Publisher
+from tbot_bot.support.state_file import StateFile
+
+_log = get_logger("runner")
+_POLL = 1.0
+_REFRESH = 10.0
+_SECOND_LOOKS = (0.0003, 0.0005, 0.001, 0.002, 0.004)
+_CALM_DOWN = 0.05
+
+
+class ProvisioningRunner:
+    """All of the runner but its process. One at a time per root."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        clock: Clock,
+        *,
+        create_ledger: Callable[[], None],
+        audit: AnchoredAuditLog,
+        publisher: Publisher,
+        build_check: Callable[[], tuple[str, ...]],
+        owners: frozenset[int] | None = None,
+        bcrypt_cost: int = BCRYPT_COST,
+    ) -> None:
+        """`create_ledger` makes LEDGER.db, idempotent; `build_check` says what forbids a session, in sentences.
+
+        `owners`: user ids whose request and event files are accepted; None = ours, root's, and the folders' owners.
+        Raises SecretUnavailable, StateCorrupt or AuditUnavailable when what is on disk cannot be worked with."""
+        self._paths = paths
+        self._audit = audit
+        self._state = StateFile(paths, clock)
+        self._key = load_or_create_private_key(paths.runner_private / "runner.key")
+        self._progress = Progress(publisher, TITLES)
+        tools = Tools(paths, clock, self._state, audit, self._progress, create_ledger, bcrypt_cost)
+        self._provisioning = Provisioning(tools)
+        self._desk = Desk(
+            paths,
+            clock,
+            state=self._state,
+            audit=audit,
+            provisioning=self._provisioning,
+            progress=self._progress,
+            build_check=build_check,
+            version_tag=version_tag(),
+            bcrypt_cost=bcrypt_cost,
+        )
+        for folder in (paths.requests, paths.audit_inbox):
+            ensure_folder(folder, 0o770)
+        self._intake = AuditIntake(paths, audit, owners)
+        self._facts = PublishedFacts(paths, publisher, self._desk.access, audit, version_tag())
+        self._stale = threading.Event()
+        self._counter = RequestCounter(
+            paths, clock, key=self._key, desk=self._desk, audit=audit, owners=owners, changed=self._changed
+        )
+        self._refreshed_at = 0.0
+        self._doorbell = Doorbell((paths.requests, paths.audit_inbox))
+
+    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+        """Recover, then serve until `stop`; `beat` is called at least every second from the working loop."""
+        try:
+            self._provisioning.recover()
+            self._refresh()
+            write_public_key(self._paths.runner_public_key, self._key)
+            _log.info("runner ready", extra={"fields": {"generation": current_number(self._paths)}})
+            while not stop.is_set():
+                beat()
+                self._round()
+        finally:
+            self._doorbell.close()
+            self._counter.close()
+
+    def _round(self) -> None:
+        rung = self._doorbell.wait(_POLL)
+        came = self._counter.serve()
+        for pause in _SECOND_LOOKS if rung and not came else ():
+            time.sleep(pause)
+            if self._counter.serve():
+                break
+        self._intake.take()
+        if self._counter.under_attack:
+            time.sleep(_CALM_DOWN)
+        if self._stale.is_set() or time.monotonic() - self._refreshed_at >= _REFRESH:
+            self._refresh()
+
+    def _changed(self) -> None:
+        """A request changed something: publish soon, not in ten seconds."""
+        self._stale.set()
+        self._doorbell.ring()
+
+    def _refresh(self) -> None:
+        """Publish everything again and tidy up; trouble with either is logged, and the next round tries again."""
+        self._stale.clear()
+        self._refreshed_at = time.monotonic()
+        try:
+            self._guard_state()
+            self._progress.publish()
+            self._facts.publish()
+            self._counter.sweep()
+            opened = self._desk.access.open()
+            if opened is not None:
+                opened.sessions.sweep()
+        except (TbotError, OSError, sqlite3.Error) as error:
+            _log.error("refreshing failed", extra={"fields": {"why": str(error)}})
+
+    def _guard_state(self) -> None:
+        """On a provisioned system a missing or damaged state word means error: no new entries."""
+        if current_number(self._paths) is None or self._progress.phase is Phase.RUNNING:
+            return
+        try:
+            self._state.read()
+        except StateCorrupt as corrupt:
+            try:
+                self._state.move(None, BotState.ERROR, "runner", str(corrupt))
+            except IllegalTransition:
+                return
+            self._audit.record("state", "runner", {"to": BotState.ERROR, "why": str(corrupt)})

@@ -1,0 +1,40 @@
+"""Check keys, secrets, settings and universe before a session: `python -m tools.build_check`.
+
+Exit 0 only when all is well. It reads, and changes nothing; runner and runtime make the same check themselves."""
+
+import sys
+from datetime import UTC, datetime, timedelta
+
+from tbot_bot.config.build_check import check as check_build
+from tbot_bot.domain.errors import UniverseUnusable
+from tbot_bot.screeners.universe_file import load
+from tbot_bot.support.path_resolver import Paths, root_from_environment
+
+_EVER = datetime.max.replace(tzinfo=UTC)
+
+
+def check(paths: Paths) -> tuple[str, ...]:
+    """Problems in sentences; empty when a session may begin. The universe's age is the runtime's to judge: it alone
+    knows the market's time."""
+    return check_build(paths, lambda: _universe_faults(paths))
+
+
+def main() -> int:
+    paths = Paths(root=root_from_environment())
+    problems = check(paths)
+    for problem in problems:
+        print(f"- {problem}")
+    print(f"build check of {paths.root}: {f'{len(problems)} problems' if problems else 'OK'}")
+    return 1 if problems else 0
+
+
+def _universe_faults(paths: Paths) -> tuple[str, ...]:
+    try:
+        load(paths.universe, _EVER, timedelta.max)
+    except UniverseUnusable as error:
+        return (str(error),)
+    return ()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
