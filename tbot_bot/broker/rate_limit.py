@@ -18,7 +18,8 @@ _URGENT_PATIENCE_S = 1.0
 
 
 class Urgency(Enum):
-    """ROUTINE: entries, data, polls. URGENT: exits, cancels, the fate of an order; may use the reserve."""
+    """ROUTINE: entries, data, polls. URGENT: what ends a position (exits, cancels, which orders and positions there are);
+    may use the reserve."""
 
     ROUTINE = "routine"
     URGENT = "urgent"

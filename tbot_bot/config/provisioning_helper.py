@@ -79,7 +79,7 @@ class Provisioning:
         self._paths = tools.paths
 
     def run(self, config: ParsedConfig, by: str, ip: str) -> bool:
-        """Carry out all steps of an accepted configuration; False when one failed and everything was taken back, as published and audited."""
+        """Carry out all steps; False when one failed and everything was taken back, as published and audited."""
         paths = self._paths
         if read_checkpoint(paths) is not None:
             self.recover()

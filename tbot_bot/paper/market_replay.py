@@ -177,9 +177,7 @@ def _read(path: Path) -> pyarrow.Table:
         raise DataInvalid(f"replay file {path} cannot be read as Parquet: {e}") from e
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
-        raise DataInvalid(
-            f"replay file {path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}"
-        )
+        raise DataInvalid(f"replay file {path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
     if not pyarrow.types.is_timestamp(table.schema.field("ts_utc").type):
         raise DataInvalid(f"replay file {path}: ts_utc must be a timestamp column in UTC")
     if table.num_rows == 0:

@@ -197,7 +197,9 @@ def build_universe(seed: int, count: int) -> Universe:
         price, volume = (
             (590.0, 60e6) if symbol == "SPY" else (float(rng.uniform(9, 45)), float(rng.uniform(1.5e6, 9e6)))
         )
-        instruments.append(Instrument(symbol, name, "ARCA", "ETF", shortable=multiple == 1, easy_to_borrow=multiple == 1))
+        instruments.append(
+            Instrument(symbol, name, "ARCA", "ETF", shortable=multiple == 1, easy_to_borrow=multiple == 1)
+        )
         rows.append((price, volume, 0.0, 0.0, factor, float(multiple), 1.7e-5 if symbol == "SPY" else 1.2e-4))
     while len(instruments) < count:
         instrument, row = _company(rng, taken)

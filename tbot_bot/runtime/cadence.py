@@ -16,6 +16,8 @@ class Cadence:
 
     @staticmethod
     def at(speed: float) -> "Cadence":
+        if speed == 0:
+            return Cadence(0.5, 1.0, 1.0, 0.1)
         return Cadence(0.5, 1.0, 1.0, 1.0) if speed > 1 else Cadence(5.0, 15.0, 15.0, 30.0)
 
 

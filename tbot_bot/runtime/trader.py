@@ -192,6 +192,9 @@ class Trader:
         if state not in ARMED_STATES | CLOSING_STATES:
             self._why = "ready; press Start" if state is BotState.IDLE else f"halted: {state}"
             return
+        if trading.services.clock.speed == 0:
+            self._why = "the venue's clock stands still"
+            return
         hours = self._hours()
         now = trading.services.clock.now()
         if state in CLOSING_STATES or now >= hours.open - PREPARE:
@@ -212,6 +215,12 @@ class Trader:
             self._day.feed(e.KillRequested(now, "restart", "the closing was interrupted"))
 
     def _run_day(self, day: Day) -> None:
+        speed = self._connected().services.clock.speed
+        if speed not in (0, day.context.speed):
+            log.info("the venue's clock changed its speed; the day is taken up anew", extra={"fields": {"speed": speed}})
+            day.close()
+            self._day = None
+            return
         day.turn()
         self._why = ""
         if day.settled:

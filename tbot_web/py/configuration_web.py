@@ -79,23 +79,20 @@ def _progress() -> dict[str, Any]:
     snapshot = services().published.read("provisioning")
     state, install = services().state(), installation()
     body: dict[str, Any] = dict(snapshot.body) if snapshot else {}
-    failed = body.get("failed")
-    if setting_up(state, install) or failed:
-        to = None if body.get("steps") else _to_form(state)
-    else:
-        to = url_for("register.register") if install.users is False else url_for("home.home")
+    steps, failed, phase = body.get("steps", []), body.get("failed"), body.get("state")
+    to = None
+    if not failed and phase != "running":
+        if install.provisioned and not setting_up(state, install):
+            to = url_for("register.register") if install.users is False else url_for("home.home")
+        elif state is BotState.INITIALIZE and phase != "done":
+            to = url_for("configuration.configuration")
     return {
         "state": state,
-        "steps": body.get("steps", []),
+        "steps": steps,
         "failed": failed,
         "next": to,
-        "age": None if snapshot is None else snapshot.age,
         "stale": snapshot is None or snapshot.stale,
     }
-
-
-def _to_form(state: BotState | None) -> str | None:
-    return url_for("configuration.configuration") if state is BotState.INITIALIZE else None
 
 
 def _ask(kind: str) -> Reply:

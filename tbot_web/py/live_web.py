@@ -13,7 +13,7 @@ from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.utils_web import installation
 
 pages = Blueprint("live", __name__)
-NAMES = ("status", "account", "positions", "orders", "candidates", "trades", "log", "alerts", "universe")
+NAMES = ("status", "account", "positions", "orders", "candidates", "trades", "log", "alerts", "universe", "system")
 
 
 @pages.get("/live.json")

@@ -26,7 +26,7 @@ def login() -> str | Response:
 @needs(Access.ANYONE)
 def submit() -> Response | tuple[str, int]:
     body = {"username": request.form.get("username", ""), "password": request.form.get("password", "")}
-    reply = services().courier.ask("login", body, token=None, ip=client_ip())
+    reply = services().courier.ask("login", body, token=token(), ip=client_ip())
     if reply.ok:
         return enter(reply, own_path(request.form.get("next")) or url_for("home.home"))
     return redraw(reply.message), 503 if reply.code == "runner_silent" else 401

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response
 from tbot_web.py.login_web import enter
 from tbot_web.services import services
 from tbot_web.support.auth_web import Access, needs
+from tbot_web.support.session_manager import token
 from tbot_web.support.utils_web import client_ip, installation
 
 pages = Blueprint("register", __name__)
@@ -29,7 +30,7 @@ def submit() -> Response | tuple[str, int]:
     if form.get("password") != form.get("again"):
         return redraw(DIFFERENT), 422
     body = {name: form.get(name, "") for name in ("username", "password", "email")}
-    reply = services().courier.ask("register", body, token=None, ip=client_ip())
+    reply = services().courier.ask("register", body, token=token(), ip=client_ip())
     if reply.ok:
         return enter(reply, url_for("home.home", welcome=1))
     return redraw(reply.message, {f["key"]: f.get("message", "") for f in reply.faults}), 422

@@ -30,7 +30,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input as shown. `value` is empty for secrets: they are never written into a page."""
+    """One input as shown. `value` is empty for secrets: they are never written into a page.
+
+    `stored`: a secret that the runner holds already; left empty, it stays."""
 
     name: str
     label: str
@@ -46,6 +48,7 @@ class Field:
     allowed: str
     pattern: str
     secret: bool
+    stored: bool
     advanced: bool
     optional: bool
     faults: tuple[Fault, ...] = ()
@@ -98,12 +101,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The whole page. `strays`: faults that belong to no field shown. `retype`: secrets typed and not sent back."""
+    """The whole page. `retype`: secrets typed, which are not sent back.
+
+    `problem`: what is wrong with the stored configuration, in the runner's words."""
 
     groups: tuple[Group, ...]
     faults: tuple[Fault, ...] = ()
-    strays: tuple[Fault, ...] = ()
     retype: tuple[str, ...] = ()
+    problem: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -117,14 +122,15 @@ def load_form(
     if snapshot is None:
         return None
     wrong = tuple(_fault(f) for f in faults)
+    stored = frozenset(plain(name) for name in snapshot.body.get("secrets_set", ()))
     filled = values if values is not None else snapshot.body.get("values", {})
-    groups = tuple(_group(g, filled, wrong) for g in snapshot.body.get("groups", ()))
+    groups = tuple(_group(g, filled, wrong, stored) for g in snapshot.body.get("groups", ()))
     shown = {f.name: f for g in groups for f in g.fields}
     return Form(
         groups=groups,
         faults=wrong,
-        strays=tuple(f for f in wrong if f.key not in shown),
         retype=tuple(f.label for f in shown.values() if f.secret and values and values.get(f.name)),
+        problem=plain(snapshot.body.get("problem")),
         labels={f.name: f.label for f in shown.values()},
     )
 
@@ -133,15 +139,19 @@ def _fault(raw: Mapping[str, str]) -> Fault:
     return Fault(plain(raw.get("key")), plain(raw.get("message")), plain(raw.get("allowed")), plain(raw.get("nearest")))
 
 
-def _group(raw: Mapping[str, Any], values: Mapping[str, str], faults: tuple[Fault, ...]) -> Group:
+def _group(
+    raw: Mapping[str, Any], values: Mapping[str, str], faults: tuple[Fault, ...], stored: frozenset[str]
+) -> Group:
     sections = tuple(
-        Section(plain(s.get("name")), tuple(_field(f, values, faults) for f in s.get("fields", ())))
+        Section(plain(s.get("name")), tuple(_field(f, values, faults, stored) for f in s.get("fields", ())))
         for s in raw.get("subgroups", ())
     )
     return Group(plain(raw.get("name")), plain(raw.get("help")), sections)
 
 
-def _field(raw: Mapping[str, Any], values: Mapping[str, str], faults: tuple[Fault, ...]) -> Field:
+def _field(
+    raw: Mapping[str, Any], values: Mapping[str, str], faults: tuple[Fault, ...], stored: frozenset[str]
+) -> Field:
     name, secret = plain(raw.get("name")), bool(raw.get("secret"))
     default = plain(raw.get("default"))
     return Field(
@@ -159,6 +169,7 @@ def _field(raw: Mapping[str, Any], values: Mapping[str, str], faults: tuple[Faul
         allowed=plain(raw.get("allowed")),
         pattern=plain(raw.get("pattern")),
         secret=secret,
+        stored=name in stored,
         advanced=bool(raw.get("advanced")),
         optional=not raw.get("required"),
         faults=tuple(f for f in faults if f.key == name),

@@ -186,8 +186,10 @@ def own_venue(tmp_path: Path) -> Iterator[PaperVenue]:
 
 
 @pytest.fixture
-def broker(venue: PaperVenue) -> AlpacaBroker:
-    return venue.broker()
+def broker(venue: PaperVenue) -> Iterator[AlpacaBroker]:
+    made = venue.broker()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

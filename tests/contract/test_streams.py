@@ -116,7 +116,7 @@ def test_a_wrong_secret_never_connects_and_does_not_hammer(venue: Any, heard: An
     broker.start(heard.handlers())
     wait(lambda: heard.down("data") and heard.down("trading"))
     time.sleep(1.5)
-    broker.stop()
+    broker.close()
     assert heard.up("data") == heard.up("trading") == 0
     assert heard.down("data") <= 4
     assert all("another-secret" not in words for _, _, words in heard.states)

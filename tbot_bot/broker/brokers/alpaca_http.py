@@ -25,6 +25,8 @@ from tbot_bot.ports.clock import MarketClock
 
 _CONNECT_TIMEOUT_S = 5.0
 _FIRST_WAIT_S = 0.25
+_ORDER_PATIENCE_S = 2.0
+"""How long an order waits for our own budget: an entry's price is old by then."""
 _MAX_WORDS = 300
 _MAX_SPEEDUP = 10.0
 _TOO_MANY = 429
@@ -128,7 +130,7 @@ class AlpacaHttp:
         client_id = str(body["client_order_id"])
         asked: HttpFault | None = None
         for attempt in range(self._policy.retries + 1):
-            if not self._limiter.trading.take(urgency, self._policy.timeout_s):
+            if not self._limiter.trading.take(urgency, min(_ORDER_PATIENCE_S, self._policy.timeout_s)):
                 break
             try:
                 return _once(self._trading, "POST", "/orders", body)

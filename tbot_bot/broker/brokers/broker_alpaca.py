@@ -125,13 +125,14 @@ class AlpacaBroker:
         return _read(wire.parse_account, self._http.get("/account"))
 
     def get_positions(self) -> tuple[Position, ...]:
-        return _read_all(wire.parse_position, self._http.get("/positions"))
+        return _read_all(wire.parse_position, self._http.get("/positions", urgency=Urgency.URGENT))
 
     # orders
 
     def open_orders(self) -> tuple[OrderReport, ...]:
         """Working orders, the resting legs of brackets among them as orders of their own. Up to 500, newest first."""
-        rows = self._http.get("/orders", {"status": "open", "limit": _ORDERS_A_PAGE, "nested": "false"})
+        params = {"status": "open", "limit": _ORDERS_A_PAGE, "nested": "false"}
+        rows = self._http.get("/orders", params, Urgency.URGENT)
         return tuple(self._seen(report) for report in _read_all(wire.parse_order, rows))
 
     def get_order(self, client_id: ClientOrderId) -> OrderReport | None:

@@ -7,8 +7,8 @@ const BEFORE_MS = 30 * 60e3, AFTER_MS = 10 * 60e3;
 
 export function drawTimeline(host, status, marks, now) {
   const opens = f.instant(status?.session?.open), closes = f.instant(status?.session?.close);
-  if (opens === null || closes === null) {
-    const next = f.bothShort(status?.next_open);
+  if (opens === null || closes === null || (now !== null && now < opens - BEFORE_MS)) {
+    const next = opens === null ? f.bothShort(status?.next_open) : `${f.newYorkDay(opens)}, ${f.bothShort(status.session.open)}`;
     host.replaceChildren(el("p", { class: "empty" }, next === f.UNKNOWN ? "No session is published." : `No session now. The next one opens at ${next}.`));
     return;
   }
@@ -21,7 +21,8 @@ export function drawTimeline(host, status, marks, now) {
     svg("rect", { class: "w-session", x: x(opens), y: TOP, width: x(closes) - x(opens), height: box.bottom - TOP }),
     hours(box, opens, closes), status.windows.map((w) => windowBars(box, w, status)), status.skipped.map((s) => skipped(box, s, x(opens))),
     limits(box, status, now), marks.map((m) => mark(box, m)));
-  host.replaceChildren(picture, key());
+  const blocked = status.windows.filter((w) => w.blocked).map((w) => el("p", { class: "empty" }, `${w.strategy.toUpperCase()} enters nothing: ${w.blocked}`));
+  host.replaceChildren(picture, key(), ...blocked);
 }
 
 function laneNames(status) {

@@ -23,7 +23,7 @@ const trades = new Table(tradesTable, "trades", columns.trades, { empty: "No fin
 
 const needs = {
   timeline: ["status", "trades", "positions"], equity: ["account", "status"], risk: ["status"], positions: ["positions"],
-  candidates: ["candidates"], orders: ["orders"], trades: ["trades"], log: ["log", "alerts"], health: ["status"],
+  candidates: ["candidates"], orders: ["orders"], trades: ["trades"], log: ["log", "alerts"], health: ["status", "system"],
 };
 
 const draws = {
@@ -52,7 +52,11 @@ function note(panel, part) {
   const section = byId(panel);
   const line = section.querySelector("[data-note]");
   section.classList.toggle("stale", Boolean(part?.stale) || facts.cut !== null);
-  if (part) {
+  const between = part?.stale && facts.parts.status && !facts.parts.status.stale;
+  if (between) {
+    line.textContent = "as the last session left it; none is running";
+    line.title = `Written by the ${writerName(part.writer)} at ${f.bothTimes(part.written_at)} by the wall clock`;
+  } else if (part) {
     line.textContent = part.stale ? `${writerName(part.writer)} silent for ${f.duration(age(part))}` : `as of ${f.exchangeTime(marketStamp(part))}`;
     line.title = `Written by the ${writerName(part.writer)} at ${f.bothTimes(part.written_at)} by the wall clock`;
   } else if (facts.head) {
@@ -96,6 +100,6 @@ function drawTrades() {
 }
 
 startTopbar();
-startLive(["status", "account", "positions", "orders", "candidates", "trades", "log", "alerts"]);
+startLive(["status", "account", "positions", "orders", "candidates", "trades", "log", "alerts", "system"]);
 setInterval(() => { if (body("status") && !facts.parts.status.stale) draws.timeline(); }, 2000);
 addEventListener("resize", () => { if (body("status")) draws.timeline(); if (body("account")) draws.equity(); });

@@ -20,7 +20,7 @@ export const positions = (marketNow) => [
   { key: "quantity", label: "Shares", num: true, minor: true, show: (r) => f.quantity(r.quantity) },
   price("entry_price", "Entry", { minor: true }),
   price("mark", "Mark", { show: (r) => el("span", { title: `At ${f.bothTimes(r.mark_at)}` }, f.number(r.mark)) }),
-  price("stop", "Stop", { minor: true }),
+  price("stop", "Stop", { minor: true, show: (r) => el("span", { title: r.stop_rests ? "Rests at the broker" : "Held by the strategy runtime" }, f.number(r.stop)) }),
   price("target", "Target", { minor: true, show: (r) => (f.known(r.target) ? f.number(r.target) : "none") }),
   time("deadline", "Time left", { num: true, minor: true, show: (r) => (marketNow() === null ? f.UNKNOWN : f.duration((f.instant(r.deadline) - marketNow()) / 1000)) }),
   { key: "pnl", label: "P&L", num: true, show: (r) => coloured(r.pnl, f.signedMoney(r.pnl)) },
@@ -30,10 +30,15 @@ export const positions = (marketNow) => [
 /** The refusal in the trader's words, with what was seen against what is needed, and the setting that decides it. */
 function reason(row) {
   const parts = [el("span", {}, row.reason || f.UNKNOWN)];
-  if (row.seen !== null && row.seen !== undefined && row.seen !== "") parts.push(el("small", {}, ` saw ${row.seen}${row.needed ? `, needed ${row.needed}` : ""}`));
+  if (known(row.seen)) parts.push(el("small", {}, ` saw ${measure(row.seen)}${known(row.needed) ? `, needed ${measure(row.needed)}` : ""}`));
   if (row.setting) parts.push(" ", el("a", { href: `/configuration#${row.setting}`, title: "The setting that decides this" }, el("code", {}, row.setting)));
   return el("span", {}, parts);
 }
+
+const known = (value) => value !== null && value !== undefined && value !== "";
+
+/** Distances come as fractions; words come as they are. */
+const measure = (value) => (typeof value === "number" ? f.signedPercent(value).replace("+", "") : value);
 
 /** Strategies in the order of the day, others after them. */
 export const byDay = ([a], [b]) => (ORDER.indexOf(a) + 9) % 9 - (ORDER.indexOf(b) + 9) % 9;
@@ -41,7 +46,7 @@ export const byDay = ([a], [b]) => (ORDER.indexOf(a) + 9) % 9 - (ORDER.indexOf(b
 export const candidates = [
   time("at", "Time", { minor: true }),
   strategy,
-  { key: "rank", label: "Rank", num: true, minor: true, show: (r) => r.rank ?? f.UNKNOWN },
+  { key: "rank", label: "Rank", num: true, minor: true, show: (r) => r.rank || f.UNKNOWN },
   { key: "symbol", label: "Symbol", show: (r) => [el("b", {}, r.symbol), r.traded && r.traded !== r.symbol ? el("small", {}, ` via ${r.traded}`) : null] },
   { key: "direction", label: "Signal", minor: true, show: (r) => r.direction ?? f.UNKNOWN },
   { key: "score", label: "Score", num: true, minor: true, show: (r) => f.number(r.score) },

@@ -5,6 +5,7 @@ import { age } from "./live.js";
 
 const NEAR = 0.8;
 const SHOWN_LINES = 120;
+const LIMIT_NAMES = { DAILY_LOSS_LIMIT: "Loss today", MAX_OPEN_POSITIONS: "Open positions", MAX_TRADES: "Trades today", MAX_EXPOSURE: "Exposure", MAX_DAILY_NOTIONAL: "Volume today" };
 
 export function drawRisk(host, status) {
   const rows = status.limits ?? [];
@@ -18,7 +19,7 @@ function bar({ name, used, limit, unit, setting }) {
   const fill = el("div", { class: share === null ? "fill" : share >= 1 ? "fill over" : share >= NEAR ? "fill near" : "fill" });
   fill.style.width = `${Math.min(100, Math.max(0, (share ?? 0) * 100))}%`;
   const words = `${amount(used, unit)} of ${amount(limit, unit)}`;
-  return el("div", {}, el("div", { class: "bar-head" }, el("span", { title: setting ? `Set by ${setting}` : "" }, f.spaced(name)), el("span", {}, share === null ? `— (not known) of ${amount(limit, unit)}` : words)),
+  return el("div", {}, el("div", { class: "bar-head" }, el("span", {}, LIMIT_NAMES[name] ?? f.spaced(name), setting && el("small", {}, " ", el("code", {}, setting))), el("span", {}, share === null ? `— (not known) of ${amount(limit, unit)}` : words)),
     el("div", { class: "track", role: "meter", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": f.known(limit) ? limit : 0, "aria-valuenow": share === null ? undefined : used, "aria-valuetext": words }, fill));
 }
 
@@ -26,7 +27,7 @@ function amount(value, unit) {
   if (!f.known(value)) return f.UNKNOWN;
   if (unit === "USD") return f.money(value, 0);
   if (unit === "fraction") return f.number(Number(value) * 100, 1) + " %";
-  return f.quantity(value) + (unit ? ` ${unit}` : "");
+  return f.quantity(value); // counts: the name says of what
 }
 
 export function drawLog(host, log, alerts) {
@@ -50,17 +51,28 @@ export function drawHealth(host, status, parts) {
   const rows = [];
   const part = parts.status;
   rows.push(part.stale ? not("Strategy runtime", `silent for ${f.duration(age(part))}`) : ok("Strategy runtime", "writing"));
-  rows.push(status.reconciled ? (status.reconciled.clean ? ok : not)("Reconciliation", status.reconciled.clean ? "equal to the broker's books" : status.reconciled.why) : old("Reconciliation", "not done yet"));
+  const clean = status.reconciled?.clean;
+  if (clean) rows.push(ok("Reconciliation", "equal to the broker's books"));
+  else rows.push((clean === false ? not : old)("Reconciliation", status.reconciled?.why || "not done yet"));
   rows.push(f.known(status.data_age_s) ? ok("Market data", `${f.number(status.data_age_s, 1)} s old`) : old("Market data", "none received, or none expected now"));
   for (const s of status.streams ?? []) rows.push((s.connected ? ok : not)(`Stream ${s.name}`, s.words || (s.connected ? "connected" : "not connected")));
   rows.push(status.vix && f.known(status.vix.value) ? ok("VIX", `${f.number(status.vix.value)} of ${status.vix.session}`) : old("VIX", "not known: CLOSE may not enter"));
-  rows.push(status.universe ? ok("Universe", `${status.universe.count} symbols, built ${f.bothShort(status.universe.built_at)}`) : not("Universe", "none: build it on the Universe page"));
+  rows.push(status.universe ? ok("Universe", `${f.quantity(status.universe.count)} symbols${status.universe.built_at ? `, built ${f.bothShort(status.universe.built_at)}` : ""}`) : old("Universe", "none loaded; it is read when a session begins"));
+  rows.push(...runner(parts.system));
   for (const u of status.units ?? []) rows.push(unit(u));
   host.replaceChildren(el("div", { class: "health" }, rows));
 }
 
+function runner(part) {
+  if (!part) return [not("Provisioning runner", "has published nothing")];
+  const { audit, problem } = part.body;
+  return [
+    part.stale ? not("Provisioning runner", `silent for ${f.duration(age(part))}; Start and login wait for it, Stop and Kill do not`) : problem ? not("Provisioning runner", problem) : ok("Provisioning runner", "writing"),
+    audit ? ok("Audit log", `record ${f.quantity(audit.seq)}, ${String(audit.hash).slice(0, 12)}`) : old("Audit log", "its end is not published"),
+  ];
+}
+
 function unit(u) {
-  if (typeof u === "string") return ok(u, "");
   const good = u.ok ?? u.alive ?? (u.state === "running" || u.state === "active");
   return (good ? ok : not)(u.name, [u.words ?? u.state, f.known(u.age) ? `${f.duration(u.age)} ago` : "", u.error ?? ""].filter(Boolean).join(", "));
 }

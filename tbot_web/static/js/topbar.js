@@ -124,7 +124,7 @@ function troubles() {
   else if (status?.stale) rows.push(["bad", [`The strategy runtime has not written for ${f.duration(age(status))}. What it knew last is shown in grey; stops that rest at the broker still work.`]]);
   if (pending.kill) rows.push(["bad", ["Kill was asked for; the bot has not taken it up yet." + (status?.stale ? " It is silent: close positions at the broker's own site if this stays." : "")]]);
   else if (pending.stop) rows.push(["", ["Stop was asked for; the bot has not taken it up yet."]]);
-  if (status && !status.stale && status.body.reconciled && !status.body.reconciled.clean) rows.push(["bad", [`Orders and positions differ from the broker's: ${status.body.reconciled.why}. New entries are blocked.`]]);
+  if (status && !status.stale && status.body.reconciled?.clean === false) rows.push(["bad", [`Orders and positions differ from the broker's: ${status.body.reconciled.why}. New entries are blocked.`]]);
   if (said) rows.push([said.kind, [said.words]]);
   const key = rows.map(([kind, words]) => kind + words.map((w) => w.textContent ?? w).join("")).join("|");
   if (notices.dataset.key === key) return;

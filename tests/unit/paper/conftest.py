@@ -59,9 +59,7 @@ class RunningVenue:
         return self.session.get(self.url + path, params=params, headers=HEADERS, timeout=30)
 
     def admin(self, method: str, path: str, body: object = None) -> requests.Response:
-        return self.session.request(
-            method, f"http://127.0.0.1:{self.server.admin_port}{path}", json=body, timeout=30
-        )
+        return self.session.request(method, f"http://127.0.0.1:{self.server.admin_port}{path}", json=body, timeout=30)
 
     def skip(self, moment: str) -> None:
         """To a UTC moment; a settled venue needs one more step for orders that are then due."""

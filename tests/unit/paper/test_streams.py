@@ -129,9 +129,7 @@ async def raw(url: str, *messages: Any) -> list[Any]:
 
 @pytest.mark.parametrize("message", [b"\xc1", b"junk", {"action": "fly"}, [1, 2]])
 def test_malformed_frames_get_an_error_and_keep_the_connection(venue: RunningVenue, message: Any) -> None:
-    answers = asyncio.run(
-        raw(venue.stream_url + "/v2/iex", message, {"action": "auth", "key": KEY, "secret": SECRET})
-    )
+    answers = asyncio.run(raw(venue.stream_url + "/v2/iex", message, {"action": "auth", "key": KEY, "secret": SECRET}))
     assert answers[0]["code"] == 400
     assert answers[1]["msg"] == "authenticated"
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 
 from tbot_bot.risk.limits import allowed_trades, limits_today
@@ -20,5 +21,5 @@ def test_defense_takes_66_percent_of_the_trades_rounded_down() -> None:
 
 def test_defense_only_lowers_the_allocation() -> None:
     assert limits_today(settings(), Decimal(100_000), "VIX").session_cap == 1_000
-    small = settings(TOTAL_ALLOCATION="0.005")
+    small = replace(settings(), risk=replace(settings().risk, total_allocation=Decimal("0.005")))
     assert limits_today(small, Decimal(100_000), "VIX").session_cap == 500

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from statistics import stdev
 
 import pytest
@@ -17,7 +18,7 @@ def side(close: int, drift: Drift, session_open: int = 100_000) -> int:
 
 def test_z_is_the_return_in_units_of_earlier_ones() -> None:
     found = kernel.drift(MARKS, WINDOW)
-    earlier = [b / a - 1 for a, b in zip(MARKS[:-2], MARKS[1:-1], strict=True)]
+    earlier = [b / a - 1 for a, b in pairwise(MARKS[:-1])]
     assert found is not None
     assert found.r == pytest.approx(100_900 / 100_200 - 1)
     assert found.z == pytest.approx(found.r / stdev(earlier))

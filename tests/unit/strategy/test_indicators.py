@@ -1,6 +1,7 @@
 import random
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from statistics import fmean, pstdev
 
 import pytest
@@ -67,7 +68,7 @@ def test_comparisons_with_vwap_are_exact(price: int, weighted: int, volume: int,
 def wilder(bars: list[tuple[int, int, int]], n: int = 14) -> float:
     """ADX as Wilder's book builds it, over whole lists."""
     ranges, plus, minus = [], [], []
-    for (h0, l0, c0), (h1, l1, _) in zip(bars[:-1], bars[1:], strict=True):
+    for (h0, l0, c0), (h1, l1, _) in pairwise(bars):
         ranges.append(max(h1 - l1, abs(h1 - c0), abs(l1 - c0)))
         up, down = h1 - h0, l0 - l1
         plus.append(up if up > down and up > 0 else 0)
