@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Flask, render_template
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from tbot_bot.interface import Clock, Paths
 from tbot_bot.interface.published import Published
@@ -24,6 +24,7 @@ TITLES = {
     404: "No such page",
     500: "A fault of ours",
 }
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 WORDS = {
     401: "Log in again; what you typed is still in the page you came from. Nothing was changed.",
     404: "Nothing lives at this address.",
@@ -63,6 +64,9 @@ def _refused(error: HTTPException) -> Any:
     code = error.code or 500
     if code < 400:
         return error
+    if isinstance(error, SecurityError):
+        # Without a trusted host no address can be built, so there is no page around these words.
+        return "This address is not one of the server's names. Nothing was changed.\n", code, TEXT
     words = WORDS.get(code) or error.description or "Nothing was changed."
     if asks_for_json():
         return {"code": str(code), "message": words}, code

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from tbot_web.support.utils_web import asks_for_json
 
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+LOCAL_HOSTS = ("127.0.0.1", "localhost")
 MAX_BODY = 256 * 1024
 FORM_LIFE_S = 12 * 3600
 _REDRAWS = "tbot_redraw"

@@ -32,9 +32,12 @@ def create(path: Path) -> None:
     """A new, empty ledger with its chart of accounts, readable by its owner alone; an existing one is left alone.
 
     A file that a crash left empty is completed. Raises LedgerRefused when `path` holds something else."""
-    ensure_folder(path.parent)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    sync_folder(path.parent)
+    try:
+        ensure_folder(path.parent)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        sync_folder(path.parent)
+    except OSError as error:
+        raise LedgerRefused(f"the ledger {path.name} cannot be created: {error.strerror}") from error
     with _translated(path), closing(_connect(path)) as db:
         db.execute("PRAGMA journal_mode = WAL")
         with _transaction(db):
@@ -49,7 +52,7 @@ def create(path: Path) -> None:
 class LedgerStore:
     """ports.Ledger over one file, and the questions that reports ask of it. Safe between threads and processes.
 
-    Lots and round trips are kept in memory and caught up from the file before each use, so that several stores on
+    Cash, lots and round trips are kept in memory and caught up from the file before each use, so that several stores on
     one file agree. `config_version` is written into every entry booked. Raises LedgerRefused when there is no
     ledger at `path`."""
 
@@ -60,9 +63,9 @@ class LedgerStore:
         self._config_version = config_version
         self._lock = threading.RLock()
         with _translated(path):
-            self._db = _connect(path)
-            _check_identity(self._db, path)
+            self._db = _open(path)
         self._books = Books()
+        self._cash = 0
         self._last_id = 0
         self._head = GENESIS
 
@@ -131,8 +134,7 @@ class LedgerStore:
     def cash(self) -> Decimal:
         """What the books say the accounts hold in cash, USD."""
         with self._reading():
-            query = "SELECT coalesce(sum(amount_micro), 0) FROM posting WHERE account = ?"
-            return from_micros(self._db.execute(query, (CASH.code,)).fetchone()[0])
+            return from_micros(self._cash)
 
     def positions(self) -> tuple[Position, ...]:
         """Shares that the fills leave (negative = short) at average cost, by symbol; flat symbols are absent."""
@@ -191,6 +193,7 @@ class LedgerStore:
             self._books.add(row.fill, self._books.book(row.fill))
         elif row.kind == "reversal":
             self._books.remove(self._read_row(row.values["reverses"]).fill)
+        self._cash += sum(posting.amount for posting in row.postings if posting.account == CASH.code)
         self._last_id, self._head = row.values["id"], row.values["digest"]
 
     def _read_row(self, entry_id: int) -> Row:
@@ -225,6 +228,16 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
     except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = _connect(path)
+    try:
+        _check_identity(db, path)
+    except (sqlite3.Error, LedgerRefused):
         db.close()
         raise
     return db

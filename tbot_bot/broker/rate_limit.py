@@ -18,7 +18,7 @@ _URGENT_PATIENCE_S = 1.0
 
 
 class Urgency(Enum):
-    """ROUTINE: entries, data, polls. URGENT: what ends a position (exits, cancels, which orders and positions there are);
+    """ROUTINE: entries, data, polls. URGENT: what ends a position (exits, cancels, what is open and held);
     may use the reserve."""
 
     ROUTINE = "routine"

@@ -20,6 +20,7 @@ from tbot_bot.risk.kill_switch import KillSwitch, day_pnl
 from tbot_bot.risk.limits import limits_today
 
 CANCEL_AGAIN_S = 10
+FLAT_LEAST_S = 2
 ACCOUNT_VALID_S = 60
 
 
@@ -30,12 +31,16 @@ class Mode(Enum):
 
 
 class Day:
-    """The day's mutable state. Only the engine's parts touch it, one event at a time."""
+    """The day's mutable state. Only the engine's parts touch it, one event at a time.
+
+    `flat_by`: the plan's, but on a fast clock at least two real seconds before the close, which three round trips to
+    the broker (cancel, sell, look) may take."""
 
     def __init__(self, context: DayContext) -> None:
         self.context = context
         self.settings = context.settings
         self.plan = context.plan
+        self.flat_by = min(self.plan.flat_by, self.plan.hours.close - self.real(FLAT_LEAST_S))
         self.now = datetime.min.replace(tzinfo=context.plan.hours.open.tzinfo)
         self.limits = limits_today(
             context.settings, context.opening_equity, why_active(context.defense, context.settings.defense)

@@ -119,11 +119,11 @@ class Engine:
             self._entries.see_minute(event.end, fresh)
 
     def _see_quotes(self, quotes: tuple[Quote, ...]) -> None:
-        """A quote older than the last of its symbol is old news."""
+        """A quote older than the last of its symbol is old news; a candidate that asked is given the newest one."""
         day = self._day
         fresh = tuple(q for q in quotes if q.symbol not in day.quotes or q.at >= day.quotes[q.symbol].at)
         day.quotes.update((quote.symbol, quote) for quote in fresh)
-        self._entries.see_quotes(fresh)
+        self._entries.see_quotes(tuple(day.quotes[quote.symbol] for quote in quotes))
         for quote in fresh:
             self._exits.see_quote(quote)
 
@@ -171,14 +171,15 @@ class Engine:
             self._day.alarm("routine", f"entered {intent.symbol}", text)
 
     def _see_account(self, event: AccountSeen) -> None:
+        """A failed question changes nothing but when it is asked again: what was known grows old, and then is
+        unknown."""
         day = self._day
-        if event.account is None:
-            day.account = None
-        else:
+        if event.account is None or event.positions is None:
+            self._ask_account_at = day.now + day.real(1)
+        if event.account is not None:
             day.account, day.account_at = event.account, event.now
             day.spent_since_account = ZERO
         if event.positions is None:
-            day.positions = None
             return
         day.positions = {p.symbol: p for p in event.positions if p.quantity != 0}
         self._leftovers.compare()
@@ -249,7 +250,7 @@ class Engine:
         return timedelta(seconds=pause if day.open_trades() else 3 * pause)
 
     def _closing(self) -> bool:
-        return self._day.mode is not Mode.NORMAL or self._day.now >= self._day.plan.flat_by
+        return self._day.mode is not Mode.NORMAL or self._day.now >= self._day.flat_by
 
     def _show_state(self) -> None:
         """analyzing, trading or monitoring, as the day goes."""

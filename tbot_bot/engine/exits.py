@@ -81,7 +81,7 @@ class Exits:
         for trade in self._day.open_trades():
             if self._day.mode is not Mode.NORMAL:
                 self.leave(trade, "the bot is closing all positions")
-            elif self._day.now >= self._day.plan.flat_by:
+            elif self._day.now >= self._day.flat_by:
                 self.leave(trade, "flat-by reached")
             elif trade.plan and self._day.now >= trade.plan.deadline:
                 self.leave(trade, f"deadline {trade.plan.deadline:%H:%M:%S} UTC reached")
@@ -127,7 +127,8 @@ class Exits:
             if resting is not None:
                 day.cancel(resting, trade.exit_why)
             return
-        if trade.held > 0 and trade.next_exit_at <= day.now < day.plan.hours.close:
+        due = trade.next_exit_at is None or trade.next_exit_at <= day.now
+        if trade.held > 0 and due and day.now < day.plan.hours.close:
             self._sell(trade)
 
     def _sell(self, trade: Trade) -> None:
@@ -180,7 +181,7 @@ class Exits:
     def _trail_ppm(self, trade: Trade) -> int:
         """The plan's trail, tightened near flat-by."""
         trail, execution = trade.trail_ppm(), self._day.settings.execution
-        near = self._day.plan.flat_by - timedelta(seconds=execution.trail_tightening_buffer_s)
+        near = self._day.flat_by - timedelta(seconds=execution.trail_tightening_buffer_s)
         if trail == 0 or self._day.now < near:
             return trail
         return tightened_ppm(trail, to_ppm(execution.trail_tightening_factor))
@@ -188,4 +189,4 @@ class Exits:
 
 def closing(day: Day) -> bool:
     """Whether the engine only closes from now on."""
-    return day.mode is not Mode.NORMAL or day.now >= day.plan.flat_by
+    return day.mode is not Mode.NORMAL or day.now >= day.flat_by

@@ -64,7 +64,7 @@ class Track:
         self.bands = bollinger_step(self.bands, bar.close, self._closes[slot])
         self._closes[slot] = bar.close
         self.vwap = vwap_step(self.vwap, bar.high, bar.low, bar.close, bar.volume)
-        self.adx = adx_step(self.adx, bar.high, bar.low, bar.close)
+        self.adx = adx_step(self.adx, bar.high, bar.low)
         self.bars[minute] = bar
         self.last = minute
         return True
@@ -86,15 +86,12 @@ class Track:
     def marks(self, end: int, step: int) -> list[int]:
         """Prices `step` minutes apart, the last at the start of minute `end`, the first not before the open; each
         is the latest close before that minute, the open itself at minute 0."""
-        wanted = range(end % step, end + 1, step)
         found: list[int] = []
-        price, minute = self.session_open, 0
-        for mark in wanted:
-            while minute < mark:
-                bar = self.bars.get(minute)
-                price = bar.close if bar else price
-                minute += 1
-            found.append(price)
+        for mark in range(end % step, end + 1, step):
+            minute = mark - 1
+            while minute >= 0 and minute not in self.bars:
+                minute -= 1
+            found.append(self.bars[minute].close if minute >= 0 else self.session_open)
         return found
 
 

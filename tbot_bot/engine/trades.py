@@ -37,7 +37,7 @@ class Trade:
         self.mark: Decimal | None = None
         self.exit_why = ""
         self.attempts = 0
-        self.next_exit_at = opened_at
+        self.next_exit_at: datetime | None = None
         self.alarmed = False
         self.closed = False
         self.written_off = ZERO

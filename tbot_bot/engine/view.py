@@ -91,7 +91,7 @@ def view_of(day: Day, entries: Entries, done: bool) -> EngineView:
         skipped=day.plan.skipped,
         trades=tuple(_trade(trade) for trade in day.trades),
         limits=_limits(day),
-        flat_by=day.plan.flat_by,
+        flat_by=day.flat_by,
         done=done,
     )
 

@@ -82,7 +82,7 @@ class Courier:
             if request.kind == "provision":
                 write_bytes(self._paths.provision_flag, b"", _READABLE, durable=False)
         except OSError as error:
-            path.unlink(missing_ok=True)
+            _withdraw(path)
             return Reply(ok=False, code="failed", message=f"The request could not be written: {error.strerror}.")
         data = _wait_for(self._paths.replies / f"{request.id}{REPLY_SUFFIX}", timeout)
         if data is None:

@@ -130,7 +130,7 @@ class Exchange:
         if now_ms <= self.matched_ms:
             return
         start = self.matched_ms
-        for day in self.view.days:
+        for day in self.view.days[self.view.position(start) :]:
             if day.close_ms <= start:
                 continue
             if day.open_ms >= now_ms:

@@ -1,7 +1,9 @@
 """What a market is to the exchange: instruments and sessions of minute bars."""
 
+import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -79,6 +81,33 @@ class DailyBars:
     trades: Ints
 
 
+class SessionCache:
+    """The sessions used last; histories are read in threads beside the loop that uses the present one."""
+
+    def __init__(self, build: Callable[[date], SessionBars], kept: int = 4) -> None:
+        self._build = build
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._sessions: OrderedDict[date, SessionBars] = OrderedDict()
+
+    def get(self, day: date) -> SessionBars:
+        found = self.peek(day)
+        if found is None:
+            found = self._build(day)
+            with self._lock:
+                self._sessions[day] = found
+                while len(self._sessions) > self._kept:
+                    self._sessions.popitem(last=False)
+        return found
+
+    def peek(self, day: date) -> SessionBars | None:
+        """None unless the session is at hand."""
+        with self._lock:
+            if day in self._sessions:
+                self._sessions.move_to_end(day)
+            return self._sessions.get(day)
+
+
 class Market(Protocol):
     @property
     def instruments(self) -> Sequence[Instrument]: ...
@@ -107,6 +136,33 @@ class Market(Protocol):
     def vix_close(self, day: date) -> Decimal | None:
         """The volatility index at the close of `day`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTotals:
+    """A session up to and including each minute [symbol, minute]: highest, lowest, shares, price times shares in ticks,
+    and the last minute that has a bar (-1 for none); `first` [symbol] is the first minute that has one.
+    """
+
+    high: Ints
+    low: Ints
+    volume: Ints
+    notional: Floats
+    last: Ints
+    first: Ints
+
+
+def running_totals(bars: SessionBars) -> RunningTotals:
+    traded = bars.volume > 0
+    typical = (bars.high + bars.low + bars.close) / 3.0
+    return RunningTotals(
+        np.maximum.accumulate(np.where(traded, bars.high, 0), axis=1),
+        np.minimum.accumulate(np.where(traded, bars.low, np.iinfo(np.int64).max), axis=1),
+        bars.volume.cumsum(axis=1),
+        (typical * bars.volume).cumsum(axis=1),
+        np.maximum.accumulate(np.where(traded, np.arange(traded.shape[1]), -1), axis=1),
+        traded.argmax(axis=1),
+    )
 
 
 def daily_from(bars: SessionBars) -> DailyBars:

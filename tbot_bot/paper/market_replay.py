@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tbot_bot.domain.errors import DataInvalid
-from tbot_bot.paper.market import DailyBars, Floats, Instrument, Ints, SessionBars, daily_from
+from tbot_bot.paper.market import DailyBars, Floats, Instrument, Ints, SessionBars, SessionCache, daily_from
 from tbot_bot.paper.sessions import MINUTE_MS, TradingCalendar, TradingDay
 
 COLUMNS = ("symbol", "ts_utc", "open", "high", "low", "close", "volume")
@@ -59,7 +59,7 @@ class ReplayMarket:
             for day in calendar.between(source.first, source.last)
             if (self._within(day) & (source.row != (-1 if self._vix_row is None else self._vix_row))).any()
         )
-        self._cache: dict[date, SessionBars] = {}
+        self._sessions = SessionCache(self._build)
         self._daily: dict[date, DailyBars] = {}
 
     @property
@@ -79,17 +79,13 @@ class ReplayMarket:
         return self._days
 
     def session(self, day: date) -> SessionBars:
-        if day not in self._cache:
-            if day not in self._days:
-                raise DataInvalid(f"no bars for session {day}: the file holds {describe_days(self._days)}")
-            self._cache = {day: self._build(day)}
-        return self._cache[day]
+        return self._sessions.get(day)
 
     def daily(self, day: date) -> DailyBars | None:
         if day not in self._days:
             return None
         if day not in self._daily:
-            kept = self._cache.get(day)
+            kept = self._sessions.peek(day)
             self._daily[day] = daily_from(kept if kept is not None else self._build(day))
         return self._daily[day]
 
@@ -112,8 +108,8 @@ class ReplayMarket:
 
     def _build(self, day: date) -> SessionBars:
         entry = self._calendar.on(day)
-        if entry is None:
-            raise DataInvalid(f"{day} is no session of the exchange: the file holds {describe_days(self._days)}")
+        if entry is None or day not in self._days:
+            raise DataInvalid(f"no bars for session {day}: the file holds {describe_days(self._days)}")
         previous = self._previous(day)
         source, shape = self._source, (len(self._instruments), entry.minutes)
         at = np.flatnonzero(self._within(entry))
@@ -131,9 +127,9 @@ class ReplayMarket:
         quiet = volume == 0
         for field in (open_, high, low):
             field[quiet] = close[quiet]
-        spread = np.random.default_rng([entry.day.toordinal(), shape[0]]).random(shape) < 0.5
+        high_first = np.random.default_rng([entry.day.toordinal(), shape[0]]).random(shape) < 0.5
         return SessionBars(
-            day, entry.open_ms, open_, high, low, close, volume, np.zeros(shape, dtype=np.bool_), spread, previous
+            day, entry.open_ms, open_, high, low, close, volume, np.zeros(shape, dtype=np.bool_), high_first, previous
         )
 
     def _previous(self, day: date) -> Ints:

@@ -1,6 +1,5 @@
 """A made-up market: any session can be generated again, alone, from (seed, number of symbols, date)."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from tbot_bot.paper.market import Bools, DailyBars, Floats, Instrument, Ints, SessionBars, daily_from
+from tbot_bot.paper.market import Bools, DailyBars, Floats, Instrument, Ints, SessionBars, SessionCache, daily_from
 from tbot_bot.paper.sessions import TradingCalendar, TradingDay
 from tbot_bot.paper.stories import Story, choose_rows, write_stories
 from tbot_bot.paper.universe import MARKET_FACTOR, SECTORS, build_universe
@@ -17,7 +16,6 @@ MEMORY = 60
 DECAY = 0.95
 MARKET_VOLATILITY = 0.0065
 SECTOR_VOLATILITY = 0.004
-KEPT_SESSIONS = 3
 _VIX_MEAN, _VIX_DECAY, _VIX_VOLATILITY = 19.0, 0.93, 0.05
 
 
@@ -42,7 +40,7 @@ class SyntheticMarket:
         self._index = {item.symbol: row for row, item in enumerate(self._universe.instruments)}
         self._days = tuple(day.day for day in calendar.days[MEMORY:])
         self._shocks: dict[date, _Shocks] = {}
-        self._sessions: OrderedDict[date, SessionBars] = OrderedDict()
+        self._sessions = SessionCache(self._generate)
         self._daily: dict[date, DailyBars] = {}
         member = self._universe.factor
         self._share = self._universe.multiple == 0
@@ -66,19 +64,13 @@ class SyntheticMarket:
         return self._days
 
     def session(self, day: date) -> SessionBars:
-        found = self._sessions.get(day)
-        if found is None:
-            found = self._generate(day)
-            self._sessions[day] = found
-            while len(self._sessions) > KEPT_SESSIONS:
-                self._sessions.popitem(last=False)
-        return found
+        return self._sessions.get(day)
 
     def daily(self, day: date) -> DailyBars | None:
         if day not in self._daily:
             if self._calendar.on(day) is None or self._calendar.position(day) < MEMORY:
                 return None
-            kept = self._sessions.get(day)
+            kept = self._sessions.peek(day)
             self._daily[day] = daily_from(kept if kept is not None else self._generate(day))
         return self._daily[day]
 

@@ -21,6 +21,7 @@ from tbot_bot.paper.web import VENUE, Refused, answer, choice_of, csv_of, number
 
 BARS_DEFAULT, BARS_TOP = 1000, 10_000
 MAX_SYMBOLS = 10_000
+MINUTE_SESSIONS = 30
 
 
 def add_routes(app: web.Application) -> None:
@@ -116,19 +117,17 @@ async def get_bars(request: web.Request) -> web.Response:
 async def _read(
     venue: Venue, names: Sequence[str], query: _Query, now_ms: int, *, minutes: bool
 ) -> tuple[dict[str, list[str]], str | None]:
+    rows = np.array([venue.market.index[name] for name in names], dtype=np.int64)
     if not minutes:
-        blocks = await asyncio.to_thread(_day_blocks, venue, query, now_ms)
-        return _page(venue, names, query, blocks, "D")
-    days = venue.view.day(now_ms)
-    if query.start_ms >= midnight_ms(days.day):
-        return _page(venue, names, query, _minute_blocks(venue, query, now_ms), "M")
-    blocks = await asyncio.to_thread(_minute_blocks, venue, query, now_ms)
-    return _page(venue, names, query, blocks, "M")
+        return _page(names, query, await asyncio.to_thread(_day_blocks, venue, rows, query, now_ms), "D")
+    if query.start_ms >= midnight_ms(venue.view.day(now_ms).day):
+        return _page(names, query, _minute_blocks(venue, rows, query, now_ms), "M")
+    return _page(names, query, await asyncio.to_thread(_minute_blocks, venue, rows, query, now_ms), "M")
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """One session of bars: [row, time] arrays in ticks; `times` in ms, `last` how many of them are complete."""
+    """One session of bars of the symbols asked for: [symbol, time] arrays in ticks; `times` in ms."""
 
     times: list[int]
     open: Ints
@@ -139,18 +138,19 @@ class _Block:
     vwap: Floats | None
 
 
-def _minute_blocks(venue: Venue, query: _Query, now_ms: int) -> list[_Block]:
-    return [_minute_block(bars, query, now_ms) for bars in _sessions(venue, query, now_ms)]
+def _minute_blocks(venue: Venue, rows: Ints, query: _Query, now_ms: int) -> list[_Block]:
+    return [_minute_block(bars, rows, query, now_ms) for bars in _sessions(venue, query, now_ms)]
 
 
 def _sessions(venue: Venue, query: _Query, now_ms: int) -> Iterator[SessionBars]:
-    traded = set(venue.market.days)
-    for day in venue.calendar.days:
-        if day.close_ms > query.start_ms and day.open_ms <= min(query.end_ms, now_ms) and day.day in traded:
-            yield venue.market.session(day.day)
+    """At most the last `MINUTE_SESSIONS` before this one, and this one."""
+    for name in [*venue.past_days(now_ms, MINUTE_SESSIONS), venue.view.day(now_ms).day]:
+        day = venue.calendar.on(name)
+        if day and day.close_ms > query.start_ms and day.open_ms <= min(query.end_ms, now_ms):
+            yield venue.market.session(name)
 
 
-def _minute_block(bars: SessionBars, query: _Query, now_ms: int) -> _Block:
+def _minute_block(bars: SessionBars, rows: Ints, query: _Query, now_ms: int) -> _Block:
     """Completed minutes that start inside [start, end]."""
     complete = min(bars.minutes, (now_ms - bars.open_ms) // MINUTE_MS)
     first = max(0, -(-(query.start_ms - bars.open_ms) // MINUTE_MS))
@@ -158,18 +158,24 @@ def _minute_block(bars: SessionBars, query: _Query, now_ms: int) -> _Block:
     cut = slice(first, last)
     times = [bars.open_ms + minute * MINUTE_MS for minute in range(first, last)]
     return _Block(
-        times, bars.open[:, cut], bars.high[:, cut], bars.low[:, cut], bars.close[:, cut], bars.volume[:, cut], None
+        times,
+        bars.open[rows, cut],
+        bars.high[rows, cut],
+        bars.low[rows, cut],
+        bars.close[rows, cut],
+        bars.volume[rows, cut],
+        None,
     )
 
 
-def _day_blocks(venue: Venue, query: _Query, now_ms: int) -> list[_Block]:
+def _day_blocks(venue: Venue, rows: Ints, query: _Query, now_ms: int) -> list[_Block]:
     """Completed sessions whose date lies inside [start, end]; at most the last `HISTORY_SESSIONS`."""
     blocks = []
     for day in venue.past_days(now_ms, HISTORY_SESSIONS) + _today_if_closed(venue, now_ms):
         if query.start_ms <= midnight_ms(day) <= query.end_ms:
             daily = venue.market.daily(day)
             if daily is not None:
-                blocks.append(_day_block(daily))
+                blocks.append(_day_block(daily, rows))
     return blocks
 
 
@@ -178,30 +184,30 @@ def _today_if_closed(venue: Venue, now_ms: int) -> list[date]:
     return [today.day] if now_ms >= today.close_ms else []
 
 
-def _day_block(daily: DailyBars) -> _Block:
+def _day_block(daily: DailyBars, rows: Ints) -> _Block:
     return _Block(
         [midnight_ms(daily.day)],
-        daily.open[:, None],
-        daily.high[:, None],
-        daily.low[:, None],
-        daily.close[:, None],
-        daily.volume[:, None],
-        daily.vwap[:, None],
+        daily.open[rows, None],
+        daily.high[rows, None],
+        daily.low[rows, None],
+        daily.close[rows, None],
+        daily.volume[rows, None],
+        daily.vwap[rows, None],
     )
 
 
 def _page(
-    venue: Venue, names: Sequence[str], query: _Query, blocks: Sequence[_Block], unit: str
+    names: Sequence[str], query: _Query, blocks: Sequence[_Block], unit: str
 ) -> tuple[dict[str, list[str]], str | None]:
     page: dict[str, list[str]] = {}
     left, last = query.limit, ""
-    for name in names:
+    for row, name in enumerate(names):
         after = None
         if query.after is not None:
             if name < query.after[0]:
                 continue
             after = query.after[1] if name == query.after[0] else None
-        for ms, text in _row_bars(blocks, venue.market.index[name], query.descending):
+        for ms, text in _row_bars(blocks, row, query.descending):
             if after is not None and (ms >= after if query.descending else ms <= after):
                 continue
             if left == 0:

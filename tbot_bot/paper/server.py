@@ -3,15 +3,14 @@
 import asyncio
 import logging
 import signal
-import sqlite3
 import threading
 from collections.abc import Callable
 
 from aiohttp import web
 
-from tbot_bot.domain.errors import DataInvalid
 from tbot_bot.paper import rest_data, rest_trading, stream_data, stream_trading
 from tbot_bot.paper.admin import Admin
+from tbot_bot.paper.market import SessionBars
 from tbot_bot.paper.settings import VenueSettings
 from tbot_bot.paper.stream_data import DataStream
 from tbot_bot.paper.stream_hub import drop, subscribed
@@ -31,10 +30,12 @@ class PaperServer:
     def __init__(self, settings: VenueSettings) -> None:
         self._settings = settings
         self.ended = asyncio.Event()
+        self.failure: BaseException | None = None
         self.port = settings.port
         self.admin_port = settings.admin_port
         self._runners: list[web.AppRunner] = []
         self._loop_task: asyncio.Task[None] | None = None
+        self._preparation: asyncio.Task[SessionBars] | None = None
         self.venue: Venue | None = None
 
     async def start(self) -> None:
@@ -44,7 +45,7 @@ class PaperServer:
         venue.exchange.listen(trading.publish)
         app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
         app[VENUE] = venue
-        app[FATAL] = self.ended
+        app[FATAL] = self.fail
         rest_trading.add_routes(app)
         rest_data.add_routes(app)
         stream_data.add_routes(app, data)
@@ -55,6 +56,7 @@ class PaperServer:
         admin = Admin(venue, lambda: sum(map(drop, streams)), lambda: sum(map(subscribed, streams)))
         self.admin_port = await self._listen(admin.app(), self._settings.admin_port)
         self._loop_task = asyncio.create_task(self._move(venue, data))
+        self._loop_task.add_done_callback(self._moved)
         log.info("paper venue on %s:%d, admin port %d", self._settings.host, self.port, self.admin_port)
 
     async def _listen(self, app: web.Application, port: int) -> int:
@@ -65,24 +67,37 @@ class PaperServer:
         return int(runner.addresses[0][1])
 
     async def _move(self, venue: Venue, data: DataStream) -> None:
-        """Steps the market several times a real second. A database or data failure ends the venue."""
-        loop, step = asyncio.get_running_loop(), 0
-        try:
-            while True:
-                now = venue.sync()
-                data.send_bars(now)
-                if step % QUOTES_EVERY_STEPS == 0:
-                    data.send_quotes(now, loop.time())
-                step += 1
-                await asyncio.sleep(STEP_S)
-        except (sqlite3.Error, DataInvalid) as e:
-            log.critical("paper venue ends: %s", e)
-            self.ended.set()
+        """Steps the market several times a real second and has the next session made beside it."""
+        loop, step, prepared = asyncio.get_running_loop(), 0, -1
+        while True:
+            now = venue.sync()
+            data.send_bars(now)
+            if step % QUOTES_EVERY_STEPS == 0:
+                data.send_quotes(now, loop.time())
+            step += 1
+            today = venue.view.position(now)
+            if today != prepared and today + 1 < len(venue.view.days):
+                prepared = today
+                following = venue.view.days[today + 1].day
+                self._preparation = asyncio.create_task(asyncio.to_thread(venue.market.session, following))
+            await asyncio.sleep(STEP_S)
+
+    def _moved(self, task: asyncio.Task[None]) -> None:
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            self.fail(failure)
+
+    def fail(self, failure: BaseException) -> None:
+        """Ends the venue: what it knows may be ahead of the disk, so it has to start again from there."""
+        self.failure = self.failure or failure
+        self.ended.set()
 
     async def stop(self) -> None:
         if self._loop_task is not None:
             self._loop_task.cancel()
             await asyncio.gather(self._loop_task, return_exceptions=True)
+        if self._preparation is not None:
+            await asyncio.gather(self._preparation, return_exceptions=True)
         for runner in self._runners:
             await runner.cleanup()
         if self.venue is not None:
@@ -105,3 +120,5 @@ async def serve(settings: VenueSettings, ready: Callable[[PaperServer], None] | 
         await server.ended.wait()
     finally:
         await server.stop()
+    if server.failure is not None:
+        raise server.failure

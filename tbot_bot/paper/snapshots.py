@@ -36,7 +36,7 @@ def last_time(view: MarketView, now_ms: int) -> int:
         return day.close_ms
     if now_ms >= day.open_ms:
         return now_ms
-    at = view.days.index(day)
+    at = view.position(now_ms)
     return view.days[at - 1].close_ms if at else now_ms
 
 
@@ -111,8 +111,8 @@ def _minute_bars(view: MarketView, rows: Ints, now_ms: int) -> list[str | None]:
     bars, done = view.bars(now_ms), view.minute(now_ms)
     if done == 0:
         return [None] * len(rows)
-    traded = bars.volume[rows, :done] > 0
-    minute = done - 1 - traded[:, ::-1].argmax(axis=1)
+    last = view.totals(now_ms).last[rows, done - 1]
+    minute = np.maximum(last, 0)
     fields = [array[rows, minute] for array in (bars.open, bars.high, bars.low, bars.close, bars.volume)]
     vwap = (fields[1] + fields[2] + fields[3]) / 3
     stamps = {int(at): rfc3339(bars.open_ms + int(at) * MINUTE_MS) for at in np.unique(minute)}
@@ -125,18 +125,14 @@ def _minute_bars(view: MarketView, rows: Ints, now_ms: int) -> list[str | None]:
 
 def _running_bars(view: MarketView, rows: Ints, now_ms: int) -> list[str | None]:
     """The session so far: its completed minutes and the present price."""
-    bars, done = view.bars(now_ms), view.minute(now_ms)
-    price = view.prices(rows, now_ms)
-    cut = slice(0, done)
-    volume = bars.volume[rows, cut]
-    traded = volume > 0
-    high = np.where(traded, bars.high[rows, cut], 0).max(axis=1, initial=0)
-    low = np.where(traded, bars.low[rows, cut], np.iinfo(np.int64).max).min(axis=1, initial=np.iinfo(np.int64).max)
-    first = bars.open[rows, traded.argmax(axis=1)] if done else bars.open[rows, 0]
-    total = volume.sum(axis=1)
-    typical = (bars.high[rows, cut] + bars.low[rows, cut] + bars.close[rows, cut]) / 3
-    vwap = np.where(total > 0, (typical * volume).sum(axis=1) / np.maximum(total, 1), price)
-    high, low = np.maximum(high, price), np.minimum(low, price)
+    bars, done, price = view.bars(now_ms), view.minute(now_ms), view.prices(rows, now_ms)
+    first, high, low, total, vwap = bars.open[rows, 0], price, price, np.zeros(len(rows), dtype=np.int64), price / 1
+    if done:
+        totals, at = view.totals(now_ms), done - 1
+        total = totals.volume[rows, at]
+        vwap = np.where(total > 0, totals.notional[rows, at] / np.maximum(total, 1), price)
+        high, low = np.maximum(totals.high[rows, at], price), np.minimum(totals.low[rows, at], price)
+        first = np.where(total > 0, bars.open[rows, totals.first[rows]], price)
     stamp = rfc3339(midnight_ms(bars.day))
     columns = (first, high, low, price, total, trade_counts(total), vwap)
     return [

@@ -45,7 +45,7 @@ class DataStream:
         if now_ms <= start:
             return
         listening = any(client.channels.get("bars") for client in self.clients)
-        for day in self._venue.view.days:
+        for day in self._venue.view.days[self._venue.view.position(start) :]:
             if day.close_ms <= start or not listening:
                 continue
             if day.open_ms >= now_ms:

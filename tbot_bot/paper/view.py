@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import numpy as np
 
 from tbot_bot.paper.clock import AFTER_CLOSE_MS
-from tbot_bot.paper.market import TICKS_PER_DOLLAR, Ints, Market, SessionBars
+from tbot_bot.paper.market import TICKS_PER_DOLLAR, Ints, Market, RunningTotals, SessionBars, running_totals
 from tbot_bot.paper.sessions import MINUTE_MS, TradingDay
 
 THIRD_MS = MINUTE_MS // 3
@@ -53,14 +53,26 @@ class MarketView:
     def __init__(self, market: Market, days: Sequence[TradingDay]) -> None:
         self.market = market
         self.days = days
+        self._totals: tuple[SessionBars, RunningTotals] | None = None
         self._ends = [day.close_ms + AFTER_CLOSE_MS for day in days]
 
     def day(self, now_ms: int) -> TradingDay:
         """The session whose virtual day `now_ms` belongs to."""
-        return self.days[min(bisect_right(self._ends, now_ms - 1), len(self.days) - 1)]
+        return self.days[self.position(now_ms)]
+
+    def position(self, now_ms: int) -> int:
+        """Index of that session among `days`."""
+        return min(bisect_right(self._ends, now_ms - 1), len(self.days) - 1)
 
     def bars(self, now_ms: int) -> SessionBars:
         return self.market.session(self.day(now_ms).day)
+
+    def totals(self, now_ms: int) -> RunningTotals:
+        """Of the whole session: read no further than its completed minutes."""
+        bars = self.bars(now_ms)
+        if self._totals is None or self._totals[0] is not bars:
+            self._totals = (bars, running_totals(bars))
+        return self._totals[1]
 
     def is_open(self, now_ms: int) -> bool:
         day = self.day(now_ms)

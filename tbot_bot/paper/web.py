@@ -17,7 +17,7 @@ from tbot_bot.paper.sessions import NEW_YORK
 from tbot_bot.paper.venue import Venue
 
 VENUE = web.AppKey("venue", Venue)
-FATAL = web.AppKey("fatal", asyncio.Event)
+FATAL: web.AppKey[Callable[[BaseException], None]] = web.AppKey("fatal", Callable[[BaseException], None])  # type: ignore[arg-type]
 ACCOUNT = web.RequestKey("account", Account)
 MAX_BODY = 64 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -57,8 +57,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _fault_answer(fault)
     try:
         response = await _guarded(request, handler)
-    except sqlite3.Error:
-        request.app[FATAL].set()
+    except sqlite3.Error as e:
+        request.app[FATAL](e)
         return _fault_answer(500)
     return _fault_answer(fault) if fault else response
 
@@ -74,11 +74,11 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except Refused as e:
         return refuse(e.refusal)
     except web.HTTPException as e:
-        return answer({"code": e.status * 100_000, "message": e.reason}, e.status)
+        return answer({"code": e.status * 100_000 + 10_000, "message": e.reason}, e.status)
 
 
 def _fault_answer(status: int) -> web.Response:
-    return answer({"code": status * 100_000, "message": _FAULT_MESSAGES[status]}, status)
+    return answer({"code": status * 100_000 + 10_000, "message": _FAULT_MESSAGES[status]}, status)
 
 
 def _credentials(request: web.Request) -> tuple[str, str]:

@@ -108,7 +108,13 @@ def _strategies(summary: Mapping[str, Any]) -> list[str]:
 def _limits(summary: Mapping[str, Any]) -> list[str]:
     touched = set(summary["limits_touched"])
     rows = [
-        (limit["name"], limit["used"], limit["limit"], limit["unit"], "touched" if limit["name"] in touched else "")
+        (
+            limit["name"],
+            limit["used"] or "unknown",
+            limit["limit"],
+            limit["unit"],
+            "touched" if limit["name"] in touched else "",
+        )
         for limit in summary["limits"]
     ]
     lines = _table("Limits", ("limit", "used", "of", "unit", ""), rows) if rows else []

@@ -16,6 +16,7 @@ from tbot_bot.domain.orders import FINAL_STATUSES, OrderIntent, OrderStatus
 from tbot_bot.domain.portfolio import Position
 from tbot_bot.domain.session import DayPlan, StrategyName
 from tbot_bot.engine.commands import Decide, Outcome
+from tbot_bot.engine.view import LimitView
 from tbot_bot.reporting.trade_history import plain, trade_row
 from tbot_bot.support.atomic_file import ensure_folder, write_json
 from tbot_bot.support.path_resolver import Paths
@@ -32,17 +33,6 @@ class OrderRecord:
     filled: Decimal = ZERO
     average_price: Decimal | None = None
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LimitUse:
-    """How much of a limit the day used; both in `unit`."""
-
-    name: str
-    used: Decimal
-    limit: Decimal
-    unit: str
-    setting: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +55,7 @@ class DayFacts:
     decisions: Sequence[Decide]
     trial_balance: Mapping[str, tuple[Decimal, Decimal]]
     positions_left: Sequence[Position] | None
-    limits: Sequence[LimitUse] = ()
+    limits: Sequence[LimitView] = ()
     tripped: str = ""
     defense: str = ""
     defense_causes: Sequence[str] = ()
@@ -209,13 +199,15 @@ def _decision(decision: Decide) -> dict[str, Any]:
     }
 
 
-def _limit(limit: LimitUse) -> dict[str, Any]:
-    names = ("name", "used", "limit", "unit", "setting")
+def _limit(limit: LimitView) -> dict[str, Any]:
+    names = ("name", "used", "limit", "unit")
     return {name: plain(getattr(limit, name)) for name in names}
 
 
-def _touched(limits: Sequence[LimitUse], denied_by: set[str]) -> list[str]:
-    return [limit.name for limit in limits if limit.used >= limit.limit or limit.setting in denied_by]
+def _touched(limits: Sequence[LimitView], denied_by: set[str]) -> list[str]:
+    """A limit's name is the setting that decides it. One whose use is not known is not said to be touched."""
+    used_up = {limit.name for limit in limits if limit.used is not None and limit.used >= limit.limit}
+    return [limit.name for limit in limits if limit.name in used_up | denied_by]
 
 
 def _counted(reasons: Iterable[str]) -> list[tuple[str, int]]:

@@ -3,11 +3,10 @@
 from decimal import Decimal
 
 from tbot_bot.domain.errors import BrokerError
-from tbot_bot.domain.money import ZERO
 from tbot_bot.domain.orders import FINAL_STATUSES
 from tbot_bot.domain.portfolio import Account, Position
 from tbot_bot.reporting import summaries, trade_history
-from tbot_bot.reporting.summaries import DayFacts, LimitUse, OrderRecord
+from tbot_bot.reporting.summaries import DayFacts, OrderRecord
 from tbot_bot.risk.defense import causes
 from tbot_bot.runtime.day import Day
 from tbot_bot.runtime.journal import JournalledOrder
@@ -62,7 +61,7 @@ def _facts(services: Services, day: Day, account: Account | None, positions: tup
         decisions=day.decided,
         trial_balance=services.ledger.trial_balance(),
         positions_left=positions,
-        limits=[LimitUse(limit.name, limit.used or ZERO, limit.limit, limit.unit, limit.name) for limit in view.limits],
+        limits=view.limits,
         tripped=view.tripped,
         defense=view.defense,
         defense_causes=causes(context.defense, context.settings.defense),

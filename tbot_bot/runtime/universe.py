@@ -13,7 +13,7 @@ from tbot_bot.domain.errors import NotProvisioned, TbotError
 from tbot_bot.runtime.compose import MAX_UNIVERSE_AGE, open_reference
 from tbot_bot.screeners.blocklist import read_blocklist
 from tbot_bot.screeners.universe import Universe, build
-from tbot_bot.screeners.universe_file import load, write
+from tbot_bot.screeners.universe_file import load, read, write
 from tbot_bot.support.audit_drop import AuditDrop
 from tbot_bot.support.calendar import ExchangeCalendar
 from tbot_bot.support.clock import FollowedClock, SystemClock
@@ -103,7 +103,7 @@ class UniverseWorker:
     def announce(self) -> None:
         """Publish the file that is there, so that a restart shows it."""
         try:
-            self._publish(_body(load(self._paths.universe, self._wall.now(), MAX_UNIVERSE_AGE * 400)))
+            self._publish(_body(read(self._paths.universe)))
         except TbotError as error:
             self._publish({"state": "idle", "error": str(error)})
 

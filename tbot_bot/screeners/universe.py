@@ -39,8 +39,8 @@ class Rejection:
 class Universe:
     """`built_at` is the market's time, `built_wall` the machine's; both UTC. `listed` counts the assets looked at.
 
-    `inverse_etfs` are the tradable ones, preferred first; `benchmark` (SPY) is None when the broker does not trade it.
-    Neither is among `listings` by being there: they are exempt from the filters, and no candidates."""
+    `inverse_etfs` are the tradable ones, preferred first: exempt from the filters, and never candidates themselves.
+    `benchmark` (SPY) is None when the broker does not trade it; it is a candidate only if it passes the filters."""
 
     built_at: datetime
     built_wall: datetime
@@ -77,7 +77,7 @@ def build(
     Raises BrokerUnavailable or BrokerDenied when a provider cannot answer: half a universe is not kept."""
     rules = UniverseRules.of(settings)
     tally = _Tally()
-    exempt = {etf.symbol for etf in inverse_map()} | {BROAD_MARKET}
+    exempt = {etf.symbol for etf in inverse_map()}
     plain = [asset for asset in assets if asset.symbol not in exempt]
     eligible = tally.keep(plain, lambda asset: listing_verdict(asset, blocklist.symbols))
     known = _fundamentals(reference, [asset.symbol for asset in eligible])

@@ -36,14 +36,20 @@ def write(path: Path, universe: Universe) -> None:
 
 def load(path: Path, now: datetime, max_age: timedelta) -> Universe:
     """The cached universe. `now` is market time, as `built_at` is. Raises UniverseUnusable, saying what is wrong."""
-    universe = _parsed(_body(path))
-    if not universe.listings:
-        raise UniverseUnusable(_empty_words(universe))
+    universe = read(path)
     age = now - universe.built_at
     if age > max_age:
         raise UniverseUnusable(f"the symbol universe is stale: built {universe.built_at:%Y-%m-%d %H:%M} UTC; {_AGAIN}")
     if age < -_AHEAD:
         raise UniverseUnusable(f"the symbol universe is of another market: it is {-age} ahead of this one; {_AGAIN}")
+    return universe
+
+
+def read(path: Path) -> Universe:
+    """The cached universe of whatever age, to be shown, not traded on. Raises UniverseUnusable."""
+    universe = _parsed(_body(path))
+    if not universe.listings:
+        raise UniverseUnusable(_empty_words(universe))
     return universe
 
 

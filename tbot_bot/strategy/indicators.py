@@ -73,14 +73,12 @@ def at_or_above_vwap(price: int, state: Vwap, factor_ppm: int = PPM) -> bool:
 class Adx(NamedTuple):
     """Wilder's average directional index (Wilder 1978), period 14, over the bars seen.
 
-    `bars` counts them. Until bar 15 the sums collect true range and directional movement; from then on they are
-    Wilder's smoothed sums. `dx_sum` collects the first 14 DX; `adx` is valid when `ready`."""
+    DX = 100·|+DM − −DM| / (+DM + −DM) of the smoothed sums: the true range by which Wilder divides both cancels out.
+    `bars` counts them; `dx_sum` collects the first 14 DX; `adx` is valid when `ready`."""
 
     bars: int
     high: int
     low: int
-    close: int
-    true_range: float
     plus: float
     minus: float
     dx_sum: float
@@ -91,22 +89,18 @@ class Adx(NamedTuple):
         return self.bars >= 2 * ADX_PERIOD
 
 
-NO_ADX = Adx(0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NO_ADX = Adx(0, 0, 0, 0.0, 0.0, 0.0, 0.0)
 
 
-def adx_step(state: Adx, high: int, low: int, close: int) -> Adx:
-    """ADX with one more bar; ready after 28 bars (14 for the sums, 14 DX for the first average)."""
+def adx_step(state: Adx, high: int, low: int) -> Adx:
+    """ADX with one more bar; ready after 28 bars (14 moves for the sums, 14 DX for the first average)."""
     bars = state.bars + 1
     if bars == 1:
-        return Adx(1, high, low, close, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return Adx(1, high, low, 0.0, 0.0, 0.0, 0.0)
     up, down = high - state.high, state.low - low
-    plus_move = up if up > down and up > 0 else 0
-    minus_move = down if down > up and down > 0 else 0
-    true_range = max(high, state.close) - min(low, state.close)
     keep = 1.0 if bars <= ADX_PERIOD + 1 else 1.0 - 1.0 / ADX_PERIOD
-    tr_sum = state.true_range * keep + true_range
-    plus = state.plus * keep + plus_move
-    minus = state.minus * keep + minus_move
+    plus = state.plus * keep + (up if up > down and up > 0 else 0)
+    minus = state.minus * keep + (down if down > up and down > 0 else 0)
     dx_sum, adx = state.dx_sum, state.adx
     if bars > ADX_PERIOD:
         dx = 100.0 * abs(plus - minus) / (plus + minus) if plus + minus > 0 else 0.0
@@ -115,7 +109,7 @@ def adx_step(state: Adx, high: int, low: int, close: int) -> Adx:
             adx = dx_sum / ADX_PERIOD
         else:
             adx = (adx * (ADX_PERIOD - 1) + dx) / ADX_PERIOD
-    return Adx(bars, high, low, close, tr_sum, plus, minus, dx_sum, adx)
+    return Adx(bars, high, low, plus, minus, dx_sum, adx)
 
 
 class Bollinger(NamedTuple):

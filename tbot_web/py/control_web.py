@@ -15,13 +15,15 @@ MAX_WHY = 200
 KILL_ASKED = "Kill was asked for. The bot cancels every order and sells every position at the market."
 STOP_ASKED = "Stop was asked for. The bot opens nothing new and closes what is open in good order."
 
+STARTED = "Start was accepted. The bot arms itself for the session on the market's clock."
+
 Answer = Response | str | tuple[str, int] | tuple[dict[str, str], int] | dict[str, str]
 
 
 @pages.post("/start")
 @needs(Access.TRADER)
 def start() -> Answer:
-    return _answer(services().courier.ask("start", {}, token=token(), ip=client_ip()), "Started.")
+    return _answer(services().courier.ask("start", {}, token=token(), ip=client_ip()), STARTED)
 
 
 @pages.post("/universe/build")

@@ -21,8 +21,8 @@ NAMES = ("status", "account", "positions", "orders", "candidates", "trades", "lo
 def live() -> Response:
     """`?names=status,log`. The ETag joins one tag a part; parts that the browser names in If-None-Match are left out.
 
-    Body: {state, pending: {stop, kill}, version, parts: {name: {written_at, writer, age, stale, body} | null}}; null =
-    nobody has published it. 304 when nothing changed."""
+    Body: {state, pending: {start, stop, kill}, version, parts: {name: {written_at, writer, age, stale, body} | null}};
+    null = nobody has published it. 304 when nothing changed."""
     wanted = [n for n in request.args.get("names", "").split(",") if n in NAMES]
     head = _head()
     read = {name: services().published.read(name) for name in dict.fromkeys(wanted)}
@@ -49,7 +49,11 @@ def _head() -> dict[str, Any]:
     paths = services().paths
     return {
         "state": services().state(),
-        "pending": {"stop": paths.stop_flag.exists(), "kill": paths.kill_flag.exists()},
+        "pending": {
+            "start": paths.start_flag.exists(),
+            "stop": paths.stop_flag.exists(),
+            "kill": paths.kill_flag.exists(),
+        },
         "version": installation().version,
     }
 

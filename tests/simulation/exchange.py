@@ -181,7 +181,7 @@ class Journal:
 class Simulation:
     """The host: performs commands, feeds events, kills and restarts the engine, and watches the laws."""
 
-    def __init__(self, context: DayContext, market: Market, faults: Faults = Faults(), seed: int = 0) -> None:
+    def __init__(self, context: DayContext, market: Market, faults: Faults, seed: int) -> None:
         self.context, self.market, self.faults = context, market, faults
         self.exchange = Exchange(market, faults, seed)
         self.dice = random.Random(seed + 1)

@@ -1,11 +1,11 @@
 """Where Alpaca (or the paper venue, which speaks like it) is reached."""
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from tbot_bot.domain.errors import ConfigInvalid
 from tbot_bot.domain.settings import BrokerCredentials
+from tbot_bot.support.loopback import is_loopback
 
 _DEFAULT_DATA = "https://data.alpaca.markets"
 
@@ -39,16 +39,6 @@ def endpoints(credentials: BrokerCredentials) -> Endpoints:
         data_stream=f"{_socket_scheme(data)}://{pushed}/v2/iex",
         trading_stream=f"{_socket_scheme(trading)}://{trading.netloc}/stream",
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine: localhost or a loopback address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _base(key: str, url: str) -> SplitResult:

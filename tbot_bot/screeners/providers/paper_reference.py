@@ -1,6 +1,5 @@
 """The paper venue's own reference data: GET /v1/reference/fundamentals and /v1/reference/vix."""
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -13,6 +12,7 @@ from tbot_bot.domain.market import Fundamentals, Symbol, VixReading
 from tbot_bot.domain.money import parse_decimal
 from tbot_bot.domain.settings import BrokerCredentials
 from tbot_bot.screeners.inverse import canonical_sector
+from tbot_bot.support.loopback import is_loopback
 
 _SYMBOLS_A_CALL = 500
 _CONNECT_TIMEOUT_S = 5.0
@@ -25,7 +25,7 @@ class PaperReference:
 
     def __init__(self, credentials: BrokerCredentials, timeout_s: float) -> None:
         url = credentials.broker_url
-        if not _is_loopback(urlsplit(url).hostname or ""):
+        if not is_loopback(urlsplit(url).hostname or ""):
             raise ConfigInvalid("BROKER_URL: the paper venue is on this machine; use http://127.0.0.1:8090")
         self._base = url.rstrip("/").removesuffix("/v2") + "/v1/reference"
         self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
@@ -86,10 +86,3 @@ def _read_row(symbol: Symbol, row: Mapping[str, Any]) -> Fundamentals:
         sector=canonical_sector(sector) if isinstance(sector, str) and sector else None,
         previous_close=parse_decimal(row.get("previous_close")),
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -20,12 +20,19 @@ export class Table {
     if (note) note.before(this.tools);
     else host.before(this.tools);
     host.replaceChildren(this.scroll, this.none);
+    this.unknown();
+  }
+
+  /** Nothing is published: not the same as nothing being there. */
+  unknown(words = "— Not known: nobody has published this yet.") {
     this.set([]);
+    this.none.textContent = words;
   }
 
   set(rows, id = (row, i) => i) {
     this.rows = rows;
     this.id = id;
+    this.none.textContent = this.emptyWords;
     this.draw();
   }
 

@@ -21,6 +21,8 @@ const tradesTable = el("div");
 tradesHost.replaceChildren(tradesTiles, tradesTable);
 const trades = new Table(tradesTable, "trades", columns.trades, { empty: "No finished trade today.", caption: "Trades" });
 
+const tables = { positions, candidates, orders, trades };
+
 const needs = {
   timeline: ["status", "trades", "positions"], equity: ["account", "status"], risk: ["status"], positions: ["positions"],
   candidates: ["candidates"], orders: ["orders"], trades: ["trades"], log: ["log", "alerts"], health: ["status", "system"],
@@ -61,9 +63,8 @@ function note(panel, part) {
     line.title = `Written by the ${writerName(part.writer)} at ${f.bothTimes(part.written_at)} by the wall clock`;
   } else if (facts.head) {
     line.textContent = "not known";
-    if (!section.querySelector("[data-body]").childElementCount || panel in { timeline: 1, equity: 1, risk: 1, log: 1, health: 1 }) {
-      section.querySelector("[data-body]").replaceChildren(el("p", { class: "empty" }, "— The strategy runtime has not published this yet."));
-    }
+    if (panel in tables) tables[panel].unknown();
+    else section.querySelector("[data-body]").replaceChildren(el("p", { class: "empty" }, "— The strategy runtime has not published this yet."));
   }
 }
 

@@ -123,7 +123,8 @@ function troubles() {
   if (facts.head && !status) rows.push(["", ["The strategy runtime has published nothing yet. Positions, P&L and orders are not known here."]]);
   else if (status?.stale) rows.push(["bad", [`The strategy runtime has not written for ${f.duration(age(status))}. What it knew last is shown in grey; stops that rest at the broker still work.`]]);
   if (pending.kill) rows.push(["bad", ["Kill was asked for; the bot has not taken it up yet." + (status?.stale ? " It is silent: close positions at the broker's own site if this stays." : "")]]);
-  else if (pending.stop) rows.push(["", ["Stop was asked for; the bot has not taken it up yet."]]);
+  if (pending.start) rows.push(["", ["Start was accepted; the bot has not taken it up yet."]]);
+  if (pending.stop && !pending.kill) rows.push(["", ["Stop was asked for; the bot has not taken it up yet."]]);
   if (status && !status.stale && status.body.reconciled?.clean === false) rows.push(["bad", [`Orders and positions differ from the broker's: ${status.body.reconciled.why}. New entries are blocked.`]]);
   if (said) rows.push([said.kind, [said.words]]);
   const key = rows.map(([kind, words]) => kind + words.map((w) => w.textContent ?? w).join("")).join("|");

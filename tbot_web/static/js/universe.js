@@ -24,6 +24,7 @@ onFacts((_facts, changed) => {
   if (!part) {
     bodyOf("summary-panel").replaceChildren(empty);
     bodyOf("reasons").replaceChildren(empty.cloneNode(true));
+    table.unknown();
     return;
   }
   summary(part);

@@ -13,6 +13,7 @@ import pytest
 
 from tbot_bot.accounting.schema import COLUMNS
 from tbot_bot.accounting.store import LedgerStore, create
+from tbot_bot.domain.errors import LedgerRefused
 from tbot_bot.domain.market import Symbol
 from tbot_bot.domain.orders import Execution, Side
 
@@ -187,6 +188,15 @@ def test_a_balanced_forgery_is_found_by_verification(path: Path, db: sqlite3.Con
     insert(db, forged(db, postings='[["1000",900000000],["4000",-900000000]]'))
     assert any("entry 4 was changed" in fault for fault in faults(path))
     assert any("entry 4 is not what its facts book to" in fault for fault in faults(path))
+
+
+def test_a_store_that_meets_a_word_it_does_not_know_stops_booking(path: Path, db: sqlite3.Connection) -> None:
+    with closing(LedgerStore(path)) as store:
+        assert store.has_execution("e1")
+        insert(db, forged(db, strategy="gamble"))
+        with pytest.raises(LedgerRefused, match=r"entry 4 is none of ours: .*gamble"):
+            store.positions()
+        assert any("entry 4 cannot be understood" in fault for fault in store.verify())
 
 
 @pytest.mark.parametrize(

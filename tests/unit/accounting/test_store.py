@@ -1,6 +1,9 @@
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -219,6 +222,51 @@ def test_a_locked_ledger_is_waited_for(store: LedgerStore, path: Path) -> None:
         timer.start()
         assert store.book_execution(execution("e1", Side.BUY, "1", "10"), None) is True
         timer.join()
+
+
+def test_a_folder_in_the_ledgers_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "LEDGER.db").mkdir()
+    with pytest.raises(LedgerRefused, match="cannot be created: Is a directory"):
+        create(tmp_path / "LEDGER.db")
+
+
+BOOK_AND_TELL = """
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from tbot_bot.accounting.store import LedgerStore
+from tbot_bot.domain.market import Symbol
+from tbot_bot.domain.orders import Execution, Side
+store = LedgerStore(Path(sys.argv[1]))
+at = datetime(2025, 3, 10, 14, tzinfo=UTC)
+for number in range(100_000):
+    side = Side.BUY if number % 2 == 0 else Side.SELL
+    store.book_execution(Execution(f"k{number}", "o", None, Symbol("SPY"), side, Decimal(1), Decimal(10), at), None)
+    sys.stdout.write(f"{number}\\n")
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.2])
+def test_kill_9_while_booking_loses_nothing_that_was_told_and_repeats_nothing(
+    store: LedgerStore, path: Path, seconds: float
+) -> None:
+    repository = Path(__file__).resolve().parents[3]
+    with subprocess.Popen(
+        [sys.executable, "-c", BOOK_AND_TELL, str(path)], stdout=subprocess.PIPE, text=True, cwd=repository
+    ) as child:
+        assert child.stdout is not None
+        told = int(child.stdout.readline())
+        time.sleep(seconds)
+        child.kill()
+        told = max([told, *(int(line) for line in child.stdout.read().split("\n")[:-1])])
+    assert store.verify() == ()
+    assert all(store.has_execution(f"k{number}") for number in range(told + 1))
+    booked = store.head()[0] - 1
+    assert booked in {told + 1, told + 2}
+    again = execution("k0", Side.BUY, "1", "10")
+    assert store.book_execution(again, None) is False
 
 
 def test_a_refused_booking_leaves_the_store_usable(store: LedgerStore) -> None:

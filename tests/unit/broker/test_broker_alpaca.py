@@ -277,3 +277,13 @@ def test_keys_are_needed() -> None:
     credentials = BrokerCredentials(BrokerName.PAPER, broker_url="http://127.0.0.1:1")
     with pytest.raises(ConfigInvalid, match="BROKER_API_KEY"):
         AlpacaBroker(credentials, AlpacaOptions(1, 1, 1), clock, alpaca_limiter(clock))
+
+
+def test_what_is_open_and_held_can_be_asked_when_the_budget_is_spent(script: Any, broker_at: Any, answer: Any) -> None:
+    made = broker_at(script.base, timeout_s=0.2, retries=0)
+    script.then(answer(body=ACCOUNT, headers={"X-RateLimit-Limit": "200", "X-RateLimit-Remaining": "10"}))
+    made.get_account_info()
+    script.answers[:] = [answer(body=[])]
+    assert made.open_orders() == made.get_positions() == ()
+    with pytest.raises(BrokerUnavailable, match="budget"):
+        made.get_account_info()

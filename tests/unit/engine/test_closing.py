@@ -59,7 +59,8 @@ def test_after_a_kill_nothing_is_entered_and_it_is_told_once() -> None:
     desk = Desk()
     desk.quiet_morning()
     desk.feed(e.KillRequested(desk.now, "anna", "test"))
-    assert not desk.feed(e.KillRequested(desk.now, "anna", "again")) or not those(desk.all[-1:], CancelEverything)
+    desk.feed(e.KillRequested(desk.now, "anna", "again"))
+    assert only(desk.all, CancelEverything).why == "kill by anna: test"
     desk.closes(20, AAA="25.00")
     desk.quotes(AAA="25.00")
     assert not desk.intents
@@ -110,13 +111,15 @@ def test_shares_missing_at_the_broker_are_written_off_after_two_answers() -> Non
     desk.feed(e.StopRequested(desk.now, "anna"))
     leaving = only(desk.report(stop, "cancelled"), Submit).intent
     desk.report(leaving, "rejected", reason="nothing to sell")
+    again = only(desk.time(21, 1), Submit).intent
+    desk.report(again, "rejected", reason="nothing to sell")
     desk.account()
     assert not desk.engine.view().trades[0].closed
-    desk.now = at(21, 0.5)
-    desk.account()
     desk.now = at(21, 4)
     told = desk.account()
-    assert any("less than our fills say" in a.text for a in those(desk.all, Alarm)) or not told
+    assert any("38 AAA less than our fills say" in a.text for a in those(told, Alarm))
+    assert not those(told, Submit)
+    assert only(desk.account(), DayDone)
 
 
 def test_shares_that_appear_after_the_last_exit_are_closed_too() -> None:

@@ -52,7 +52,7 @@ def test_the_first_event_asks_for_the_account_and_arms_the_bot() -> None:
 
 def test_states_follow_the_day() -> None:
     desk = Desk()
-    assert only(desk.breakout(), MoveState).to is BotState.TRADING or desk.engine.view().state is BotState.TRADING
+    assert only(desk.time(20), MoveState).to is BotState.TRADING
     assert only(desk.time(30), MoveState).to is BotState.ANALYZING
 
 
@@ -162,17 +162,28 @@ def test_on_a_fast_clock_the_quotes_age_is_judged_in_real_seconds() -> None:
 
 
 def test_unknown_pnl_stops_new_entries() -> None:
+    desk = Desk(healthy=False)
+    desk.feed(e.Reconciled(desk.now, clean=True))
+    for minute in range(20):
+        desk.closes(minute)
+    desk.closes(20, AAA="21.00")
+    assert only(desk.quotes(AAA="21.00"), Decide).reason == "today's P&L is unknown"
+
+
+def test_one_failed_question_is_asked_again_and_does_not_yet_make_the_pnl_unknown() -> None:
     desk = Desk()
     desk.breakout(AAA="21.00")
+    desk.account()
     desk.account(None)
-    assert only(desk.quotes(AAA="21.00"), Decide).reason == "today's P&L is unknown"
+    assert only(desk.time(21, 1), AskAccount)
+    assert only(desk.quotes(AAA="21.00"), Submit)
 
 
 def test_an_account_not_heard_of_for_a_minute_is_unknown() -> None:
     desk = Desk()
-    desk.breakout(AAA="21.00")
-    desk.time(22, 1)
-    assert only(desk.closes(22, AAA="21.00"), AskQuotes)
+    desk.quiet_morning()
+    desk.closes(20)
+    desk.closes(21, AAA="21.00")
     assert only(desk.quotes(AAA="21.00"), Decide).reason == "today's P&L is unknown"
 
 
@@ -217,6 +228,7 @@ def test_an_unknown_fate_is_asked_for_and_blocks_nothing_else() -> None:
     told = desk.feed(e.OrderLost(desk.now, entry.client_id))
     assert only(told, Inquire).client_id == entry.client_id
     desk.closes(21, AAA="21.00", BBB="21.00")
+    desk.account()
     assert only(desk.quotes(BBB="21.00"), Submit).intent.weight_index == 2
 
 

@@ -101,3 +101,10 @@ def test_faults_are_shown_refused_when_unknown_and_cleared(venue: RunningVenue) 
     cleared = venue.admin("DELETE", "/faults").json()
     assert cleared["latency_ms"] == 0
     assert cleared["halted"] == []
+
+
+def test_a_web_page_cannot_reach_the_admin_port(venue: RunningVenue) -> None:
+    url = f"http://127.0.0.1:{venue.server.admin_port}/clock/run"
+    assert requests.post(url, headers={"Origin": "https://example.com"}, timeout=10).status_code == 403
+    assert requests.post(url, headers={"Host": "example.com"}, timeout=10).status_code == 403
+    assert venue.admin("GET", "/clock").json()["running"] is False

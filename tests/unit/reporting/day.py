@@ -8,7 +8,8 @@ from tbot_bot.domain.market import Symbol
 from tbot_bot.domain.orders import ClientOrderId, Direction, OrderIntent, OrderStatus, Purpose, Side
 from tbot_bot.domain.session import DayPlan, SessionHours, SkippedWindow, StrategyName, Window
 from tbot_bot.engine.commands import Decide, Outcome
-from tbot_bot.reporting.summaries import DayFacts, LimitUse, OrderRecord
+from tbot_bot.engine.view import LimitView
+from tbot_bot.reporting.summaries import DayFacts, OrderRecord
 
 DAY = date(2025, 3, 10)
 OPEN = datetime(2025, 3, 10, 13, 30, tzinfo=UTC)
@@ -122,9 +123,10 @@ FACTS = DayFacts(
     trial_balance={"Assets:Cash": (Decimal(5), Decimal(2)), "Equity:Opening balances": (Decimal(0), Decimal(3))},
     positions_left=(),
     limits=(
-        LimitUse("spread", Decimal("0.01"), Decimal("0.015"), "fraction", "MAX_SPREAD_PCT"),
-        LimitUse("trades", Decimal(1), Decimal(4), "trades", "MAX_TRADES"),
-        LimitUse("open positions", Decimal(5), Decimal(5), "positions", "MAX_OPEN_POSITIONS"),
+        LimitView("MAX_SPREAD_PCT", Decimal("0.01"), Decimal("0.015"), "fraction"),
+        LimitView("MAX_TRADES", Decimal(1), Decimal(4), "trades today"),
+        LimitView("MAX_OPEN_POSITIONS", Decimal(5), Decimal(5), "positions"),
+        LimitView("DAILY_LOSS_LIMIT", None, Decimal(5000), "USD"),
     ),
     files={"summary": "output/sessions/2025-03-10/summary.json"},
 )

@@ -81,11 +81,24 @@ def test_a_full_disk_does_not_stop_the_caller(tmp_path: Path, caplog: pytest.Log
     assert "could not be published" in caplog.text
 
 
+def test_a_log_that_cannot_be_written_does_not_stop_the_caller(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alerts = book(Paths(root=tmp_path))
+    alerts.close()
+    alerts.notify(CRITICAL, "kill", "flattening")
+    assert published(Paths(root=tmp_path))[0]["subject"] == "kill"
+    assert "could not be kept on disk" in caplog.text
+
+
 def test_threads_lose_no_alert(tmp_path: Path) -> None:
     with closing(book(Paths(root=tmp_path))) as alerts:
-        threads = [
-            threading.Thread(target=lambda: [alerts.notify(ROUTINE, "s", "t") for _ in range(10)]) for _ in range(4)
-        ]
+
+        def tell() -> None:
+            for _ in range(10):
+                alerts.notify(ROUTINE, "s", "t")
+
+        threads = [threading.Thread(target=tell) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -56,8 +56,8 @@ def test_an_order_without_a_final_state_is_named() -> None:
     assert summary["orders_not_final"] == ["tb-250310-open-spy-entry1-abc"]
 
 
-def test_a_limit_is_touched_when_used_up_or_when_it_denied() -> None:
-    assert daily(FACTS)["limits_touched"] == ["spread", "open positions"]
+def test_a_limit_is_touched_when_used_up_or_when_it_denied_and_not_when_unknown() -> None:
+    assert daily(FACTS)["limits_touched"] == ["MAX_SPREAD_PCT", "MAX_OPEN_POSITIONS"]
 
 
 def test_flat_is_only_said_when_the_broker_said_so() -> None:

@@ -91,7 +91,7 @@ def test_only_what_passes_every_rule_is_kept_and_each_refusal_has_its_reason(set
     found = made(settings, assets, Reference(known), blocklist=Blocklist(frozenset({Symbol("BLOCK")})))
     assert [each.symbol for each in found.listings] == ["GOOD"]
     assert found.reasons == {
-        "exchange": 1,
+        "exchange": 2,
         "blocklist": 1,
         "market cap too small": 1,
         "market cap unknown": 1,
@@ -186,7 +186,7 @@ def test_what_is_written_reads_back_exactly(good: Universe, tmp_path: Path) -> N
 def test_the_file_says_its_counts_and_reasons_in_plain_json(good: Universe, tmp_path: Path) -> None:
     universe_file.write(tmp_path / "u.json", good)
     body = json.loads((tmp_path / "u.json").read_text())["body"]
-    assert (body["schema"], body["counts"], body["reasons"]) == (1, {"listed": 5, "kept": 2}, {"exchange": 1})
+    assert (body["schema"], body["counts"], body["reasons"]) == (1, {"listed": 5, "kept": 2}, {"exchange": 2})
 
 
 def test_an_absent_universe_says_so(tmp_path: Path) -> None:
@@ -230,11 +230,12 @@ def test_a_universe_of_a_later_market_is_refused(good: Universe, tmp_path: Path)
     universe_file.write(tmp_path / "u.json", good)
     with pytest.raises(UniverseUnusable, match="another market"):
         universe_file.load(tmp_path / "u.json", NOW - DAY, DAY)
+    assert universe_file.read(tmp_path / "u.json") == good
 
 
 def test_an_empty_universe_never_replaces_a_good_one(good: Universe, tmp_path: Path) -> None:
     path = tmp_path / "u.json"
     universe_file.write(path, good)
-    with pytest.raises(UniverseUnusable, match="exchange 1"):
+    with pytest.raises(UniverseUnusable, match="exchange 2"):
         universe_file.write(path, replace(good, listings=()))
     assert universe_file.load(path, NOW, DAY) == good

@@ -98,7 +98,7 @@ def test_adx_agrees_with_wilders_tables() -> None:
         bars.append((price + dice.randint(0, 200), price - dice.randint(0, 200), price))
     state = NO_ADX
     for count, bar in enumerate(bars, start=1):
-        state = adx_step(state, *bar)
+        state = adx_step(state, bar[0], bar[1])
         assert state.ready == (count >= 28)
         if state.ready:
             assert state.adx == pytest.approx(wilder(bars[:count]))
@@ -107,7 +107,7 @@ def test_adx_agrees_with_wilders_tables() -> None:
 def test_a_steady_climb_has_an_adx_of_100() -> None:
     state = NO_ADX
     for i in range(40):
-        state = adx_step(state, 1000 + 10 * i, 990 + 10 * i, 995 + 10 * i)
+        state = adx_step(state, 1000 + 10 * i, 990 + 10 * i)
     assert state.adx == pytest.approx(100)
 
 

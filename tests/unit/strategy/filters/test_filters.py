@@ -25,7 +25,7 @@ def test_adx_needs_its_bars_and_a_trendless_market() -> None:
     assert "needs 28 bars" in reason(adx.judge(NO_ADX, 25))
     trend = NO_ADX
     for i in range(30):
-        trend = adx_step(trend, 100 + i, 99 + i, 100 + i)
+        trend = adx_step(trend, 100 + i, 99 + i)
     assert reason(adx.judge(trend, 25)) == "ADX 100.0 is above 25"
     assert adx.judge(trend, 100.0) == ALLOWED
 

@@ -1,0 +1,153 @@
+"""Laws that hold on any day, with any luck: a synthetic market, a faulty exchange, and a bot that dies at random."""
+
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import HealthCheck, given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+
+from tbot_bot.domain.market import InverseEtf, Symbol
+from tbot_bot.domain.orders import Direction, Purpose
+from tbot_bot.domain.session import NEXT, BotState, StrategyName
+from tbot_bot.engine import events as e
+from tbot_bot.engine.commands import Decide, MoveState, Outcome
+from tbot_bot.engine.commands import Submit as SubmitCommand
+from tests.simulation.builders import PAPER, context, settings
+from tests.simulation.exchange import Faults, Simulation
+from tests.simulation.market import Market
+
+NAMES = tuple(f"S{i:02d}" for i in range(12))
+MARKET_NAMES = (*NAMES, "SH", "PSQ", "SKF")
+CALM = budget(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+ROUGH = budget(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+
+STEPS = st.integers(60, 1540)
+FAULTS = st.builds(
+    Faults,
+    reject=st.sampled_from((0, 0.1, 0.3)),
+    lost=st.sampled_from((0, 0.2)),
+    never_arrived=st.sampled_from((0, 0.2)),
+    partial=st.sampled_from((0, 0.5)),
+    duplicate=st.sampled_from((0, 0.5)),
+    drop_report=st.sampled_from((0, 0.2)),
+    shuffle=st.sampled_from((0, 0.5)),
+    cancel_lost=st.sampled_from((0, 0.3)),
+    account_fails=st.sampled_from((0, 0.3)),
+    crashes=st.frozensets(st.one_of(STEPS, st.integers(80, 140), st.integers(300, 340)), max_size=6),
+)
+CALM_SEA = Faults()
+KEYS = {"FLAT_BEFORE_CLOSE_S": "900"}
+
+
+def simulate(seed: int, faults: Faults = CALM_SEA, **keys: str) -> Simulation:
+    chosen = settings(**{**KEYS, **keys})
+    return Simulation(context(NAMES, settings=chosen), Market(MARKET_NAMES, seed), faults, seed)
+
+
+def assert_lawful(sim: Simulation) -> None:
+    """What must be true after any day."""
+    assert sim.exchange.violations == []
+    assert sim.exchange.flat
+    assert sim.done is not None
+    entries = [i for i in sim.journal.intents.values() if i.purpose is Purpose.ENTRY]
+    lived = [i for i in entries if (o := sim.exchange.orders.get(i.client_id)) is not None and o.filled > 0]
+    assert max(Counter(i.symbol for i in lived).values(), default=0) <= 1
+    limits = sim.context.settings.risk
+    cap = sim.context.opening_equity * limits.total_allocation
+    for strategy in StrategyName:
+        own = [i for i in lived if i.strategy is strategy]
+        assert len(own) <= limits.max_trades
+        assert len({i.weight_index for i in own}) == len(own)
+        spent = sum((sim.exchange.orders[i.client_id].cost for i in own), Decimal(0))
+        assert spent <= cap * Decimal("1.001")
+    sent = [command.intent.client_id for command in sim.commands if isinstance(command, SubmitCommand)]
+    assert len(sent) == len(set(sent))
+
+
+def watch_positions(sim: Simulation, _: int) -> None:
+    working = [o for o in sim.exchange.orders.values() if o.live and o.intent.purpose is Purpose.ENTRY]
+    busy = {p.symbol for p in sim.exchange.shown()} | {o.intent.symbol for o in working}
+    assert len(busy) <= sim.context.settings.risk.max_open_positions
+    assert all(p.quantity > 0 for p in sim.exchange.shown())
+
+
+@given(st.integers(0, 10_000))
+@CALM
+def test_a_calm_day_is_traded_and_ends_flat(seed: int) -> None:
+    sim = simulate(seed).run(watch_positions)
+    assert_lawful(sim)
+    state = BotState.IDLE
+    for command in sim.commands:
+        if isinstance(command, MoveState):
+            assert command.to in NEXT[state]
+            state = command.to
+    assert state is BotState.IDLE
+    assert sim.done is not None
+    assert abs(sim.done.realised - (sim.exchange.cash - 100_000)) < Decimal("0.05")
+
+
+@given(st.integers(0, 10_000), FAULTS)
+@ROUGH
+def test_a_rough_day_breaks_no_law(seed: int, faults: Faults) -> None:
+    assert_lawful(simulate(seed, faults).run(watch_positions))
+
+
+@given(st.integers(0, 10_000), FAULTS, st.integers(80, 1200), st.booleans())
+@ROUGH
+def test_after_a_kill_or_a_stop_nothing_is_entered_and_all_is_sold(
+    seed: int, faults: Faults, at_step: int, kill: bool
+) -> None:
+    def order(sim: Simulation, step: int) -> None:
+        watch_positions(sim, step)
+        if step == at_step:
+            event = e.KillRequested(sim.now, "t", "test") if kill else e.StopRequested(sim.now, "t")
+            sim.feed(event)
+
+    sim = simulate(seed, faults).run(order)
+    assert_lawful(sim)
+    assert sim.done is not None
+
+
+@given(st.integers(0, 10_000), FAULTS)
+@CALM
+def test_a_loss_closes_everything_for_the_rest_of_the_session(seed: int, faults: Faults) -> None:
+    def rob(sim: Simulation, step: int) -> None:
+        if step == 100:
+            sim.exchange.cash -= 6_000
+
+    sim = simulate(seed, faults).run(rob)
+    assert_lawful(sim)
+    assert sim.done is not None
+    assert "loss limit" in sim.done.tripped
+    assert sim.state is BotState.SHUTDOWN_TRIGGERED
+
+
+@given(st.integers(0, 10_000), FAULTS)
+@CALM
+def test_short_sales_end_flat_too(seed: int, faults: Faults) -> None:
+    keys = {f"SHORT_TYPE_{s}": "ShortSell" for s in ("OPEN", "MID", "CLOSE")}
+    assert_lawful(simulate(seed, faults, **keys).run())
+
+
+def test_a_simple_broker_without_fractions_or_stops_works() -> None:
+
+    able = replace(PAPER, fractional=False, notional=False, resting_stop_fractional=False)
+    chosen = settings(**KEYS)
+    sim = Simulation(context(NAMES, settings=chosen, capabilities=able), Market(MARKET_NAMES, 3), Faults(), 3).run()
+    assert_lawful(sim)
+    assert all(i.quantity is not None and i.quantity % 1 == 0 for i in sim.journal.intents.values())
+
+
+def test_days_have_trades_in_all_three_windows_and_both_directions() -> None:
+    names = tuple(f"S{i:02d}" for i in range(40))
+    funds = tuple(InverseEtf(Symbol(f"INV{i}"), None, Decimal(1)) for i in range(12))
+    taken: Counter[str] = Counter()
+    for seed in range(6):
+        market = Market((*names, *(fund.symbol for fund in funds)), seed)
+        sim = Simulation(context(names, inverse_etfs=funds), market, CALM_SEA, seed).run()
+        for command in sim.commands:
+            if isinstance(command, Decide) and command.outcome is Outcome.TAKEN:
+                taken[f"{command.strategy} {command.direction}"] += 1
+    assert set(taken) == {f"{s} {d}" for s in StrategyName for d in Direction}, taken

@@ -1,0 +1,104 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from tbot_bot.support.inbox import MAX_BYTES, Inbox
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "in"
+    made.mkdir()
+    return made
+
+
+def _inbox(folder: Path, owners: frozenset[int] | None = None) -> Inbox:
+    root = folder.parent
+    return Inbox(
+        folder,
+        root / "private",
+        root / "refused",
+        wanted=lambda name: name.endswith(".req"),
+        leave=lambda name: name.startswith("."),
+        owners=owners,
+    )
+
+
+def test_a_file_is_claimed_read_once_and_gone_when_finished(folder: Path) -> None:
+    (folder / "a.req").write_bytes(b"hello")
+    inbox = _inbox(folder)
+
+    (claimed,), evicted = inbox.take()
+
+    assert (claimed.name, claimed.data, evicted) == ("a.req", b"hello", ())
+    assert list(folder.iterdir()) == []
+    assert [left.data for left in inbox.leftovers()] == [b"hello"]
+    inbox.finish(claimed)
+    assert inbox.leftovers() == ()
+
+
+def test_what_is_no_plain_file_is_moved_aside_unread(folder: Path) -> None:
+    secret = folder.parent / "secret"
+    secret.write_bytes(b"key")
+    (folder / "link.req").symlink_to(secret)
+    (folder / "hard.req").hardlink_to(secret)
+    os.mkfifo(folder / "pipe.req")
+    (folder / "folder.req").mkdir()
+    (folder / "big.req").write_bytes(b"x" * (MAX_BYTES + 1))
+    (folder / "name with\nnewline").write_bytes(b"x")
+    inbox = _inbox(folder)
+
+    claimed, evicted = inbox.take()
+
+    assert claimed == ()
+    assert len(evicted) == 6
+    assert all("\n" not in one.name for one in evicted)
+    assert list(folder.iterdir()) == []
+    assert secret.read_bytes() == b"key"
+    assert len(list((folder.parent / "refused").iterdir())) == 6
+
+
+def test_a_stranger_s_file_is_refused(folder: Path) -> None:
+    (folder / "a.req").write_bytes(b"x")
+
+    claimed, evicted = _inbox(folder, frozenset({os.geteuid() + 1})).take()
+
+    assert claimed == ()
+    assert "unexpected user" in evicted[0].why
+
+
+def test_names_of_others_are_left_alone(folder: Path) -> None:
+    (folder / ".a.req.tmp").write_bytes(b"x")
+
+    assert _inbox(folder).take() == ((), ())
+    assert (folder / ".a.req.tmp").exists()
+
+
+def test_what_cannot_be_moved_is_reported_once_and_then_ignored(folder: Path) -> None:
+    (folder / "a.req").write_bytes(b"x")
+    inbox = _inbox(folder)
+    (folder.parent / "private").rmdir()
+    (folder.parent / "private").write_bytes(b"in the way")
+
+    assert len(inbox.take()[1]) == 1
+    assert inbox.take() == ((), ())
+
+
+def test_a_flood_does_not_fill_the_disk_nor_hold_up_a_round(folder: Path) -> None:
+    for number in range(600):
+        (folder / f"junk{number}").write_bytes(b"x")
+    inbox = _inbox(folder)
+
+    taken = [len(inbox.take()[1]) for _ in range(4)]
+
+    assert taken == [256, 256, 88, 0]
+    assert len(list((folder.parent / "refused").iterdir())) == 200
+
+
+def test_a_folder_that_vanished_is_made_again(folder: Path) -> None:
+    inbox = _inbox(folder)
+    folder.rmdir()
+
+    assert inbox.take() == ((), ())
+    assert folder.is_dir()

@@ -1,0 +1,51 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tbot_bot.support.atomic_file import write_json
+from tbot_bot.support.session_record import Lifetimes, SessionRecord, digest, read_record
+
+NOW = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
+RECORD = SessionRecord("ada", "admin", NOW, NOW + timedelta(minutes=50), "seed")
+
+
+def test_a_record_survives_its_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "r", RECORD.to_json())
+
+    assert read_record(tmp_path / "r") == RECORD
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"null", b"[]", b'{"user":1,"role":2,"created_at":"x"}', b"\xff"])
+def test_what_is_no_record_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "r").write_bytes(content)
+
+    assert read_record(tmp_path / "r") is None
+
+
+def test_a_time_without_zone_a_link_and_a_missing_file_are_none(tmp_path: Path) -> None:
+    write_json(tmp_path / "naive", {**RECORD.to_json(), "expires_at": "2030-01-01T00:00:00"})
+    write_json(tmp_path / "r", RECORD.to_json())
+    (tmp_path / "link").symlink_to(tmp_path / "r")
+
+    assert [read_record(tmp_path / name) for name in ("naive", "link", "none")] == [None, None, None]
+
+
+def test_a_session_lives_between_its_creation_and_its_end() -> None:
+    lifetimes = Lifetimes()
+
+    assert lifetimes.alive("a", RECORD, NOW)
+    assert not lifetimes.alive("a", RECORD, NOW + timedelta(minutes=50))
+    assert not lifetimes.alive("a", RECORD, NOW - timedelta(seconds=1))
+
+
+def test_setting_the_clock_back_lengthens_no_session() -> None:
+    lifetimes, late = Lifetimes(), NOW + timedelta(minutes=50) - timedelta(microseconds=1)
+
+    assert lifetimes.alive("a", RECORD, late)
+    assert not lifetimes.alive("a", RECORD, NOW + timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("other", ["token\n", "token ", "token=", "token\0", "Token", ""])
+def test_no_other_text_has_the_same_digest(other: str) -> None:
+    assert digest(other) != digest("token")
