@@ -217,7 +217,9 @@ class Trader:
     def _run_day(self, day: Day) -> None:
         speed = self._connected().services.clock.speed
         if speed not in (0, day.context.speed):
-            log.info("the venue's clock changed its speed; the day is taken up anew", extra={"fields": {"speed": speed}})
+            log.info(
+                "the venue's clock changed its speed; the day is taken up anew", extra={"fields": {"speed": speed}}
+            )
             day.close()
             self._day = None
             return
