@@ -9,7 +9,6 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -18,15 +17,19 @@ import requests
 from tbot_bot.accounting.store import LedgerStore
 from tbot_bot.broker.gateway import open_broker
 from tbot_bot.config.security_bot import open_secrets
+from tbot_bot.domain.errors import TbotError
 from tbot_bot.domain.orders import FINAL_STATUSES, OrderStatus
+from tbot_bot.domain.session import ARMED_STATES
 from tbot_bot.reporting.daily_report import render_report
 from tbot_bot.runtime.journal import read_journal
 from tbot_bot.support.atomic_file import write_bytes
 from tbot_bot.support.clock import FollowedClock
 from tbot_bot.support.path_resolver import Paths, root_from_environment
-from tools.page_client import Browser, Page
+from tools.page_client import Browser
+from tools.patience import DemoFailed, calmly, press, say, until
 
 DAY_SECONDS = 240.0
+TRIES = 6
 REPLAY_VALUES = {
     # Recorded files tell neither company data nor a long history, and hold large companies.
     "ENABLE_FUNNHUB_FUNDAMENTALS_FILTER": "false",
@@ -35,28 +38,6 @@ REPLAY_VALUES = {
     "MIN_PRICE": "1",
     "MAX_PRICE": "5000",
 }
-
-
-class DemoFailed(Exception):
-    """A step did not come to what it should; the message is for the person at the terminal."""
-
-
-def say(text: str) -> None:
-    print(f"demo: {text}", flush=True)
-
-
-def until(what: str, seconds: float, act: Callable[[], Any]) -> Any:
-    """The first truthy answer of `act`, asked again for so many seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            answer = act()
-        except requests.ConnectionError:
-            answer = None
-        if answer:
-            return answer
-        time.sleep(0.1)
-    raise DemoFailed(f"{what} did not happen within {seconds:.0f} s")
 
 
 class Driver:
@@ -77,77 +58,101 @@ class Driver:
         self._register()
         self._log_in_again()
         self._universe()
-        self._post_button("/start")
+        self._start()
         self._clock("run")
         say("started; the session runs")
         path = self._summary()
         self._clock("pause")
-        self._post_button("/stop")
+        press(self._browser, "/", "/stop", {}, lambda: False)
         return dict(json.loads(path.read_bytes()))
 
     def _configure(self) -> None:
-        page = until("the configuration page", 30, lambda: self._page_with("/configuration"))
-        form = next(f for f in page.forms if "BROKER_NAME" in f.fields)
         changes = {"BROKER_URL": f"http://127.0.0.1:{self._paper}"} | (REPLAY_VALUES if self._replay else {})
-        page = self._browser.send(page, form, changes)
-        if page.status >= 400:
-            raise DemoFailed(f"the configuration was refused: {page.text[:500]}")
         for key, value in changes.items():
             say(f"configured {key}={value}")
-        until("provisioning", 60, self._provisioned)
-        say("provisioned")
+        for _ in range(TRIES):
+            press(self._browser, "/configuration", "/configuration", changes, self._provisioned)
+            failed = until("provisioning", 60, self._provisioned_or_failed)
+            if failed == "done":
+                say("provisioned")
+                return
+            say(f"provisioning was undone at the step {failed}; submitting again")
+        raise DemoFailed(f"provisioning failed {TRIES} times: {self._browser.json('/progress.json')}")
 
-    def _page_with(self, path: str) -> Page | None:
-        page = self._browser.open(path)
-        return page if any("BROKER_NAME" in form.fields for form in page.forms) else None
+    def _provisioned_or_failed(self) -> str | None:
+        """done, the failed step once everything is undone, or None while it is under way."""
+        body = self._browser.json("/progress.json")
+        if body.get("failed") and body.get("state") == "initialize":
+            return str(body["failed"])
+        return "done" if self._provisioned() else None
 
     def _provisioned(self) -> bool:
-        body = self._browser.json("/progress.json")
-        if body.get("failed"):
-            raise DemoFailed(f"provisioning failed: {json.dumps(body)}")
         return any("/register" in form.action for form in self._browser.open("/register").forms)
 
     def _register(self) -> None:
-        page = self._browser.open("/register")
         typed = {
             "username": self._user,
             "email": "demo@example.org",
             "password": self._password,
             "again": self._password,
         }
-        page = self._browser.send(page, page.form("/register"), typed)
-        if page.status >= 400:
-            raise DemoFailed(f"registration was refused: {page.text[:300]}")
+        press(self._browser, "/register", "/register", typed, self._has_users)
         say(f"registered {self._user}")
 
+    def _has_users(self) -> bool:
+        """Whether the first admin exists: then the front page asks for a login or shows that we are in."""
+        return any("/log" in form.action for form in self._browser.open("/").forms)
+
+    def _logged_in(self) -> bool:
+        return any("/logout" in form.action for form in self._browser.open("/").forms)
+
     def _log_in_again(self) -> None:
-        page = self._browser.open("/")
-        page = self._browser.send(page, page.form("/logout"))
-        page = self._browser.open("/login")
-        page = self._browser.send(page, page.form("/login"), {"username": self._user, "password": self._password})
-        if page.status >= 400 or "/login" in page.url:
-            raise DemoFailed(f"login was refused: {page.text[:300]}")
+        typed = {"username": self._user, "password": self._password}
+        press(self._browser, "/", "/logout", {}, lambda: not self._logged_in())
+        press(self._browser, "/login", "/login", typed, self._logged_in)
+        until("the login", 10, self._logged_in)
         say("logged out and in again")
 
     def _universe(self) -> None:
-        self._post_button("/universe/build", page="/universe")
-        built = until("the universe", 60, self._built)
-        if not built.get("built_at") and self._replay:
+        built: dict[str, Any] = {}
+        for _ in range(TRIES):
+            press(self._browser, "/universe", "/universe/build", {}, lambda: False)
+            built = until("the universe", 60, self._built)
+            if built.get("built_at"):
+                break
             say(f"{built.get('error')}")
-            say("the file's first session has no close before it: the clock goes to one minute after the open")
-            opens = until("the bot's status", 30, lambda: self._part("status").get("session"))["open"]
-            self._clock("skip_to", {"time": (datetime.fromisoformat(opens) + timedelta(minutes=1)).isoformat()})
-            self._post_button("/universe/build", page="/universe")
-            built = until("the universe", 60, lambda: self._part("universe").get("built_at") and self._part("universe"))
-        if not built.get("built_at"):
+            if self._replay:
+                self._pass_the_open()
+            time.sleep(1)
+        else:
             raise DemoFailed(f"the universe could not be built: {built.get('error')}")
         counts = built.get("counts", {})
         say(f"universe: {counts.get('kept')} of {counts.get('listed')} symbols kept")
+
+    def _pass_the_open(self) -> None:
+        say("the file's first session has no close before it: the clock goes to one minute after the open")
+        opens = until("the bot's status", 30, lambda: self._part("status").get("session"))["open"]
+        self._clock("skip_to", {"time": (datetime.fromisoformat(opens) + timedelta(minutes=1)).isoformat()})
 
     def _built(self) -> dict[str, Any]:
         """What the universe worker published, once it is done either way."""
         body = self._part("universe")
         return body if body.get("built_at") or body.get("state") == "failed" else {}
+
+    def _start(self) -> None:
+        """Press Start until the bot is armed: the press, or the bot that took it, may have died."""
+        for _ in range(TRIES):
+            press(self._browser, "/", "/start", {}, self._armed)
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                if calmly(self._armed, False):
+                    return
+                time.sleep(0.1)
+            say("the bot did not arm itself; pressing Start again")
+        raise DemoFailed(f"the bot never armed itself; look at {self._paths.output / 'logs'}")
+
+    def _armed(self) -> bool:
+        return self._browser.json("/live.json").get("state") in ARMED_STATES
 
     def _part(self, name: str) -> dict[str, Any]:
         """A published snapshot's body as the web gives it; empty while there is none."""
@@ -156,16 +161,14 @@ class Driver:
         body = part.get("body") if isinstance(part, dict) else None
         return body if isinstance(body, dict) else {}
 
-    def _post_button(self, action: str, page: str = "/") -> None:
-        shown = self._browser.open(page)
-        answer = self._browser.send(shown, shown.form(action))
-        if answer.status >= 400:
-            raise DemoFailed(f"{action} was refused: {answer.text[:300]}")
-
     def _clock(self, act: str, body: dict[str, str] | None = None) -> None:
-        """Ask the venue's admin port: run, pause or skip_to."""
+        """Ask the venue's admin port: run, pause or skip_to; it may be just restarting."""
         address = f"http://127.0.0.1:{self._paper + 1}/clock/{act}"
-        requests.post(address, json=body or {}, timeout=10).raise_for_status()
+
+        def ask() -> requests.Response:
+            return requests.post(address, json=body or {}, timeout=10)
+
+        until("the venue's answer", 30, ask).raise_for_status()
 
     def _summary(self) -> Any:
         shown = ""
@@ -183,7 +186,7 @@ class Driver:
 
     def _words(self) -> str:
         """The state word and the windows' phases, for the terminal."""
-        body = self._part("status")
+        body = calmly(lambda: self._part("status"), dict[str, Any]())
         phases = ", ".join(f"{w['strategy']} {w['phase']}" for w in body.get("windows", ()))
         return f"{body.get('state', '')}: {phases or body.get('why', '')}" if body else ""
 
@@ -231,7 +234,7 @@ def main() -> int:
             say(f"FAULT: {fault}")
         code = 1 if faults else 0
         say(f"{'not good' if faults else 'a good day'}; {time.monotonic() - began:.0f} s")
-    except (DemoFailed, LookupError, requests.RequestException) as error:
+    except (DemoFailed, LookupError, requests.RequestException, TbotError) as error:
         say(f"FAILED: {error}")
     finally:
         write_bytes(paths.output / "verdict", str(code).encode())

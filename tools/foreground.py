@@ -152,11 +152,22 @@ def run_live(root: Path) -> int:
     return 0
 
 
+def demo_root(root: Path, given: str | None) -> Path:
+    """The demo's own root: output/demo, made anew, or the folder that --root names, which must be empty."""
+    if given is None:
+        demo = root / "output" / "demo"
+        if demo.exists():
+            shutil.rmtree(demo)
+        return demo
+    demo = Path(given).resolve()
+    if demo.exists() and (not demo.is_dir() or any(demo.iterdir())):
+        sys.exit(f"--root {given}: the demo needs a folder that is empty or does not exist yet.")
+    return demo
+
+
 def run_demo(root: Path, arguments: argparse.Namespace) -> int:
-    """`make demo`: a fresh root below output/, free ports, and the driver's verdict as exit code."""
-    demo = root / "output" / "demo"
-    if demo.exists():
-        shutil.rmtree(demo)
+    """`make demo`: a fresh root, free ports, and the driver's verdict as exit code."""
+    demo = demo_root(root, arguments.root)
     lock = take_lock(demo)
     paper = free_port_pair()
     os.environ.update({ROOT_VARIABLE: str(demo), "TBOT_WEB_PORT": str(free_port()), "TBOT_PAPER_PORT": str(paper)})
@@ -192,6 +203,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make run / make demo")
     parser.add_argument("--demo", action="store_true")
     parser.add_argument("--data", help="Parquet file of minute bars to replay")
+    parser.add_argument("--root", help="folder for the demo's state instead of output/demo; must be empty")
     parser.add_argument("--date", help="session to replay, YYYY-MM-DD")
     parser.add_argument("--seed", type=int, default=7, help="seed of the synthetic market")
     parser.add_argument("--speed", default=DEMO_SPEED, help="market seconds per real second")

@@ -38,7 +38,8 @@ have=$(cat .venv/.stamp 2>/dev/null || true)
 if [ "$have" != "$want" ] && [ "$have" != "$dev" ]; then
   say "installing the locked requirements ($group)"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore \
-    --require-hashes -r "requirements/$group.txt" || { say "the packages could not be installed; look at the lines above"; exit 1; }
+    --require-hashes -r "requirements/$group.txt" >.venv/setup.log 2>&1 ||
+    { tail -n 20 .venv/setup.log >&2; say "the packages could not be installed; look at the lines above"; exit 1; }
   printf '%s\n' "$want" > .venv/.stamp
 fi
 

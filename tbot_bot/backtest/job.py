@@ -13,7 +13,9 @@ from tbot_bot.domain.money import parse_decimal
 
 MOST_BYTES = 64 * 1024
 DEFAULT_EQUITY = Decimal(100_000)
-_KEYS = frozenset({"first", "last", "file", "equity", "seed"})
+_STAMP = frozenset({"id", "by", "at"})
+"""What the runner adds: which request, whose, when."""
+_KEYS = frozenset({"first", "last", "file", "equity", "seed"}) | _STAMP
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def read_job(path: Path, root: Path, today: date) -> Job:
     unknown = sorted(values.keys() - _KEYS)
     if unknown:
         raise DataInvalid(
-            f"the job {path.name} has unknown keys: {', '.join(unknown)}; known: {', '.join(sorted(_KEYS))}"
+            f"the job {path.name} has unknown keys: {', '.join(unknown)}; known: {', '.join(sorted(_KEYS - _STAMP))}"
         )
     first, last = _day(values, "first"), _day(values, "last")
     if not first <= last < today:

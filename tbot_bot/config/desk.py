@@ -14,23 +14,20 @@ from tbot_bot.config.access import Access, AccessDesk
 from tbot_bot.config.config_encryption import merge_kept
 from tbot_bot.config.faults import Faults
 from tbot_bot.config.parse import ParsedConfig, parse
-from tbot_bot.config.progress import Phase, Progress
-from tbot_bot.config.provisioning_helper import Provisioning
+from tbot_bot.config.progress import Phase
+from tbot_bot.config.provisioning_helper import Provisioning, Tools
 from tbot_bot.config.security_bot import open_config, register_secrets
 from tbot_bot.config.security_users import User, may
 from tbot_bot.domain.errors import NotProvisioned, StateCorrupt, TbotError
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState
 from tbot_bot.domain.settings import UserRole
-from tbot_bot.ports.books import AuditLog
-from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, write_json
 from tbot_bot.support.envelope import Reply, Request
 from tbot_bot.support.logs import redact
-from tbot_bot.support.path_resolver import Paths
-from tbot_bot.support.state_file import StateFile
 
 _READABLE = 0o644
 _JOB_KEY = re.compile(r"[a-z_]{1,32}")
+_ORDER_ID = re.compile(r"[a-z0-9-]{1,64}")
 _LONGEST_JOB_VALUE = 2000
 
 OK = Reply(ok=True, code="ok", message="")
@@ -65,27 +62,21 @@ class Desk:
 
     def __init__(
         self,
-        paths: Paths,
-        clock: Clock,
-        *,
-        state: StateFile,
-        audit: AuditLog,
+        tools: Tools,
         provisioning: Provisioning,
-        progress: Progress,
         build_check: Callable[[], tuple[str, ...]],
         version_tag: str,
-        bcrypt_cost: int,
     ) -> None:
-        self._paths = paths
-        self._clock = clock
-        self._state = state
-        self._audit = audit
+        self._paths = tools.paths
+        self._clock = tools.clock
+        self._state = tools.state
+        self._audit = tools.audit
+        self._progress = tools.progress
         self._provisioning = provisioning
-        self._progress = progress
         self._build_check = build_check
         self._version_tag = version_tag
-        self._access = Access(paths, clock, bcrypt_cost)
-        people = AccessDesk(self._access, audit)
+        self._access = Access(tools.paths, tools.clock, tools.bcrypt_cost)
+        people = AccessDesk(self._access, tools.audit)
         self._kinds: Mapping[str, Kind] = {
             "validate": Kind(self._validate, None),
             "provision": Kind(self._provision, None, slow=True, facts=True),
@@ -95,6 +86,7 @@ class Desk:
             "start": Kind(self._start, UserRole.TRADER),
             "build_universe": Kind(self._build_universe, UserRole.TRADER),
             "backtest": Kind(self._backtest, UserRole.TRADER),
+            "confirm_trade": Kind(self._confirm_trade, UserRole.TRADER),
         }
 
     @property
@@ -221,6 +213,13 @@ class Desk:
         if faults:
             return Outcome(refused("invalid", "The backtest cannot be queued as asked.", faults))
         return Outcome(self._queue("backtest", request.body, request, user))
+
+    def _confirm_trade(self, request: Request, user: User | None) -> Outcome:
+        """The bot takes the answer from its job folder and checks the entry anew before it sends it."""
+        client_id = request.body.get("client_id")
+        if not isinstance(client_id, str) or not _ORDER_ID.fullmatch(client_id):
+            return Outcome(refused("invalid", "Name the entry to confirm by its client order id."))
+        return Outcome(self._queue("confirm", {"client_id": client_id}, request, user))
 
     def _queue(self, kind: str, body: Mapping[str, Any], request: Request, user: User | None) -> Reply:
         by = _name(user)

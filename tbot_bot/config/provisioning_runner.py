@@ -61,17 +61,7 @@ class ProvisioningRunner:
         self._progress = Progress(publisher, TITLES)
         tools = Tools(paths, clock, self._state, audit, self._progress, create_ledger, bcrypt_cost)
         self._provisioning = Provisioning(tools)
-        self._desk = Desk(
-            paths,
-            clock,
-            state=self._state,
-            audit=audit,
-            provisioning=self._provisioning,
-            progress=self._progress,
-            build_check=build_check,
-            version_tag=version_tag(),
-            bcrypt_cost=bcrypt_cost,
-        )
+        self._desk = Desk(tools, self._provisioning, build_check, version_tag())
         for folder in (paths.requests, paths.audit_inbox):
             ensure_folder(folder, 0o770)
         self._intake = AuditIntake(paths, audit, owners)

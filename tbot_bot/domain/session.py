@@ -68,7 +68,7 @@ class SessionHours:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A strategy's resolved times today, all UTC: analysis [start, analysis_end), breakout [analysis_end, breakout_end)."""
+    """A strategy's resolved times today, UTC: analysis [start, analysis_end), breakout [analysis_end, breakout_end)."""
 
     strategy: StrategyName
     start: datetime

@@ -135,7 +135,8 @@ class Entries:
         own = self._day.settings.strategies.of(run.strategy)
         listing = context.listings[candidate.signal.symbol]
         setting = f"SHORT_TYPE_{run.strategy.upper()}"
-        used = frozenset(self._day.book.symbols())
+        awaited = {c.asked for other in self.runs for c in other.waiting.values() if c.asked is not None}
+        used = self._day.book.symbols() | awaited
         return route(
             listing,
             candidate.signal.side,

@@ -53,8 +53,9 @@ class Broker(Protocol):
         ...
 
     def submit_order(self, intent: OrderIntent) -> OrderReport:
-        """Send once. Raises OrderRefused (a clear no) or OrderFateUnknown (timeout, 5xx, lost socket). A duplicate id is
-        not an error: the first order's report is returned."""
+        """Send once. Raises OrderRefused (a clear no) or OrderFateUnknown (timeout, 5xx, lost socket).
+
+        A duplicate id is not an error: the first order's report is returned."""
         ...
 
     def cancel_order(self, client_id: ClientOrderId) -> None:

@@ -6,6 +6,7 @@ to be sealed to the offline recovery key when backups arrive. Cutting the tail s
 thief who can write that too, against the heads printed to the journal and the dashboard."""
 
 import contextlib
+import fcntl
 import hashlib
 import hmac
 import json
@@ -50,16 +51,20 @@ class AuditWriter:
     """The one writer of `storage/audit/audit.jsonl`. Thread-safe; each record is durable before it returns."""
 
     def __init__(self, paths: Paths, clock: Clock) -> None:
-        """Opens or begins the log. Raises AuditUnavailable when it does not end where `head.json` says."""
+        """Opens or begins the log. Raises AuditUnavailable when it does not end where `head.json` says, or when another
+        process is writing it."""
         self._clock = clock
         self._lock = threading.Lock()
         self._paths = paths
+        self._lease = _take_lease(paths)
         try:
-            ensure_folder(paths.audit_log.parent)
             torn = _cut_torn_line(paths.audit_log)
             self._head = _open_head(paths)
             self._log = LineLog(paths.audit_log)
-        except OSError as error:
+        except (OSError, AuditUnavailable) as error:
+            os.close(self._lease)
+            if isinstance(error, AuditUnavailable):
+                raise
             raise AuditUnavailable(f"the audit log cannot be opened: {error.strerror}") from error
         if torn:
             self.record("audit_torn_line", "runner", {"bytes": torn, "why": "a crash while writing; it was cut off"})
@@ -92,6 +97,7 @@ class AuditWriter:
 
     def close(self) -> None:
         self._log.close()
+        os.close(self._lease)
 
 
 def first_key_file(paths: Paths) -> Path:
@@ -161,6 +167,21 @@ def _mac(key: bytes, body: Mapping[str, Any]) -> str:
 
 def _next(key: bytes) -> bytes:
     return hmac.new(key, _RATCHET, hashlib.sha256).digest()
+
+
+def _take_lease(paths: Paths) -> int:
+    """A lock that ends with our process: two writers would tear the chain."""
+    try:
+        ensure_folder(paths.audit_log.parent)
+        handle = os.open(paths.audit_log.parent / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise AuditUnavailable(f"the audit log cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise AuditUnavailable("another runner is writing the audit log; stop it first") from error
+    return handle
 
 
 def _cut_torn_line(log: Path) -> int:

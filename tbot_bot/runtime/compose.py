@@ -143,7 +143,7 @@ def open_day(trading: Trading, hours: SessionHours, state: BotState) -> Day:
     opening = account.equity if journal_state.opening_equity is None else journal_state.opening_equity
     context = _context(services, hours, state, universe, journal_state, opening)
     journal = Journal(services.paths, hours.day)
-    journal.open_day(opening)
+    journal.open_day(opening, services.clock.now())
     return Day(services, context, Engine(context), trading.desk, journal, journal_state.orders)
 
 
@@ -159,7 +159,7 @@ def _context(
     vix: VixReading | None = services.reference.vix()
     return DayContext(
         settings=services.settings,
-        plan=resolve_day(services.settings, hours, services.clock.now()),
+        plan=resolve_day(services.settings, hours, journal.first_opened or services.clock.now()),
         bot_id=services.bot_id,
         listings={listing.symbol: listing for listing in universe.listings},
         inverse_etfs=universe.inverse_etfs,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from tbot_bot.domain.errors import IllegalTransition
@@ -20,8 +21,8 @@ from tbot_bot.runtime.journal import Journal, JournalledOrder, dead_report
 from tbot_bot.runtime.minutes import Minutes
 from tbot_bot.runtime.reconciler import Reconciler
 from tbot_bot.runtime.services import Services
-from tbot_bot.support.atomic_file import LineLog
-from tbot_bot.support.codec import to_json
+from tbot_bot.support.atomic_file import LineLog, read_lines
+from tbot_bot.support.codec import from_json, to_json
 from tbot_bot.support.logs import get_logger
 
 log = get_logger("day")
@@ -55,12 +56,15 @@ class Day:
         self.cadence = Cadence.at(context.speed)
         self._turns = Turns()
         folder = services.paths.session_folder(context.plan.hours.day)
+        self.decided = [from_json(c.Decide, row) for row in read_lines(folder / "decisions.jsonl")]
         self._decisions = LineLog(folder / "decisions.jsonl")
-        self.decided: list[c.Decide] = []
         self.alarms: list[c.Alarm] = []
         self.account: Account | None = None
-        self.equity_series: list[tuple[str, str]] = []
+        self.equity_series = [(str(r["at"]), str(r["equity"])) for r in read_lines(folder / "equity.jsonl")]
+        self._equity_log = LineLog(folder / "equity.jsonl")
+        self._equity_minute = ""
         self.reconciled = e.Reconciled(services.clock.now(), False, "not compared with the broker yet")
+        self.asked_confirmations: dict[ClientOrderId, c.AskConfirmation] = {}
         self.done: c.DayDone | None = None
         self._done_since: float | None = None
         self._bars_open = True
@@ -88,6 +92,17 @@ class Day:
             if order.report is None or order.report.status not in FINAL_STATUSES:
                 self._desk.inquire(order.intent.client_id)
 
+    def confirm(self, client_id: ClientOrderId, by: str) -> None:
+        """A trader's word on an entry that waits; one that was never asked for is ignored."""
+        if self.asked_confirmations.pop(client_id, None) is not None:
+            self._services.audit.record("trade_confirmed", by, {"client_id": client_id})
+            self.feed(e.TradeConfirmed(self._services.clock.now(), client_id, by))
+
+    def waiting_confirmations(self) -> list[c.AskConfirmation]:
+        """Entries that still wait for a trader, oldest first."""
+        now = self._services.clock.now()
+        return [asked for asked in self.asked_confirmations.values() if asked.until > now]
+
     def resync(self) -> None:
         """A stream came back: what happened meanwhile is asked for at once."""
         self._desk.pull_executions(self.keeper.since)
@@ -99,6 +114,7 @@ class Day:
     def close(self) -> None:
         self._journal.close()
         self._decisions.close()
+        self._equity_log.close()
 
     def turn(self) -> None:
         """One round of the clock: time, minutes that completed, questions that are due."""
@@ -156,7 +172,15 @@ class Day:
             self._keep_dead(event.client_id, OrderStatus.UNKNOWN, "no clear answer", event)
         elif isinstance(event, e.AccountSeen) and event.account is not None:
             self.account = event.account
-            self.equity_series.append((event.now.isoformat(timespec="seconds"), str(event.account.equity)))
+            self._keep_equity(event.now, event.account)
+
+    def _keep_equity(self, now: datetime, account: Account) -> None:
+        """One point a market minute, for the curve of the day."""
+        minute = now.isoformat(timespec="minutes")
+        if minute != self._equity_minute:
+            self._equity_minute = minute
+            self.equity_series.append((minute, str(account.equity)))
+            self._equity_log.append({"at": minute, "equity": str(account.equity)}, durable=False)
 
     def _keep_report(self, report: OrderReport) -> None:
         known = self.orders.get(report.client_id)
@@ -224,6 +248,9 @@ class Day:
                 self._desk.ask_quotes(symbols)
             case c.AskAccount():
                 self._desk.ask_account()
+            case c.AskConfirmation():
+                self.asked_confirmations[command.client_id] = command
+                self._services.notifier.notify("routine", "an entry waits for your word", command.reason)
             case c.Watch(symbols):
                 self._watch(symbols)
             case c.Decide():

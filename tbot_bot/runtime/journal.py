@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +26,7 @@ class JournalState:
     """What a session's journal says: enough to go on after a crash."""
 
     opening_equity: Decimal | None = None
+    first_opened: datetime | None = None
     tripped: str = ""
     done: bool = False
     orders: Mapping[ClientOrderId, JournalledOrder] = field(default_factory=dict)
@@ -77,9 +78,9 @@ class Journal:
     def __init__(self, paths: Paths, session: date) -> None:
         self._log = LineLog(paths.journal(session))
 
-    def open_day(self, opening_equity: Decimal) -> None:
-        """Begin, or begin again after a stop or a restart; the first equity of the session is the one that counts."""
-        self._log.append({"kind": "day", "opening_equity": str(opening_equity)})
+    def open_day(self, opening_equity: Decimal, at: datetime) -> None:
+        """Begin, or begin again after a stop or a restart; the session's first equity and time are those that count."""
+        self._log.append({"kind": "day", "opening_equity": str(opening_equity), "at": at.isoformat()})
 
     def intend(self, intent: OrderIntent) -> None:
         self._log.append({"kind": "intent", "intent": to_json(intent)})

@@ -7,6 +7,7 @@ import time
 from datetime import date, datetime, timedelta
 
 from tbot_bot.domain.errors import BrokerError, IllegalTransition, StateCorrupt, TbotError
+from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
 from tbot_bot.engine import events as e
 from tbot_bot.runtime import compose
@@ -157,6 +158,9 @@ class Trader:
                 self._state.move(state, BotState.IDLE, "operator", "stop requested; no session is running")
         if state not in ARMED_STATES | CLOSING_STATES and self._claims.claim(self._paths.start_flag):
             self._arm(state)
+        for job in self._claims.take_jobs(self._paths.job_folder("confirm")):
+            if self._day is not None:
+                self._day.confirm(ClientOrderId(str(job.get("client_id"))), str(job.get("by")))
 
     def _arm(self, state: BotState) -> None:
         """Start: from idle or a halted state; a kill switch that tripped today stays down for the session."""
@@ -217,9 +221,7 @@ class Trader:
     def _run_day(self, day: Day) -> None:
         speed = self._connected().services.clock.speed
         if speed not in (0, day.context.speed):
-            log.info(
-                "the venue's clock changed its speed; the day is taken up anew", extra={"fields": {"speed": speed}}
-            )
+            log.info("the venue's clock changed its speed; the day begins anew", extra={"fields": {"speed": speed}})
             day.close()
             self._day = None
             return

@@ -1,8 +1,10 @@
 """Claims control flags: whoever renames a flag into its own folder acts on it, once."""
 
 import contextlib
+import json
 import secrets
 from pathlib import Path
+from typing import Any
 
 from tbot_bot.support.atomic_file import ensure_folder
 
@@ -24,3 +26,18 @@ class FlagClaimer:
         with contextlib.suppress(OSError):
             target.rmdir() if target.is_dir() and not target.is_symlink() else target.unlink()
         return True
+
+    def take_jobs(self, folder: Path) -> tuple[dict[str, Any], ...]:
+        """Claim and read the runner's `*.job` files, in the order of their names; what is no JSON object is dropped."""
+        jobs = []
+        for path in sorted(folder.glob("*.job")) if folder.is_dir() else ():
+            mine = self._private / path.name
+            try:
+                path.rename(mine)
+                value = json.loads(mine.read_bytes())
+            except (OSError, ValueError):
+                continue
+            mine.unlink()
+            if isinstance(value, dict):
+                jobs.append(value)
+        return tuple(jobs)

@@ -76,7 +76,7 @@ class Paths:
 
     @property
     def start_flag(self) -> Path:
-        return self.requests / "control_start.flag"
+        return self.control / "control_start.flag"
 
     # secrets and users: the runner's
     @property

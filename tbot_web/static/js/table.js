@@ -63,7 +63,7 @@ export class Table {
     const bare = this.rows.length === 0;
     this.none.hidden = !bare;
     this.scroll.hidden = this.tools.hidden = bare;
-    this.count.textContent = rows.length === this.rows.length ? `${rows.length} rows` : `${rows.length} of ${this.rows.length} rows`;
+    this.count.textContent = rows.length === this.rows.length ? `${rows.length} row${rows.length === 1 ? "" : "s"}` : `${rows.length} of ${this.rows.length} rows`;
     const focused = this.tbody.contains(document.activeElement) ? document.activeElement.dataset.id : null;
     this.tbody.replaceChildren(...rows.flatMap((row, i) => this.line(row, String(this.id(row, i)))));
     if (focused) this.tbody.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();

@@ -59,12 +59,13 @@ function note(panel, part) {
     line.textContent = "as the last session left it; none is running";
     line.title = `Written by the ${writerName(part.writer)} at ${f.bothTimes(part.written_at)} by the wall clock`;
   } else if (part) {
-    line.textContent = part.stale ? `${writerName(part.writer)} silent for ${f.duration(age(part))}` : `as of ${f.exchangeTime(marketStamp(part))}`;
+    line.textContent = panel === "log" && !part.stale ? "times of the wall clock in New York" : part.stale ? `${writerName(part.writer)} silent for ${f.duration(age(part))}` : `as of ${f.exchangeTime(marketStamp(part))}`;
     line.title = `Written by the ${writerName(part.writer)} at ${f.bothTimes(part.written_at)} by the wall clock`;
   } else if (facts.head) {
     line.textContent = "not known";
-    if (panel in tables) tables[panel].unknown();
-    else section.querySelector("[data-body]").replaceChildren(el("p", { class: "empty" }, "— The strategy runtime has not published this yet."));
+    const alive = facts.parts.status && !facts.parts.status.stale;
+    if (panel in tables) tables[panel].unknown(alive ? "— Known once a session runs." : undefined);
+    else section.querySelector("[data-body]").replaceChildren(el("p", { class: "empty" }, alive ? "— Known once a session runs." : "— The strategy runtime has not published this yet."));
   }
 }
 
@@ -95,7 +96,7 @@ function drawTrades() {
   const names = Object.entries(groups ?? {}).sort(columns.byDay);
   const total = names.reduce((sum, [, g]) => sum + Number(g.pnl), 0);
   const tile = (name, words, value) => el("div", {}, el("dt", {}, name), el("dd", { class: f.side(value) }, words));
-  tradesTiles.replaceChildren(...names.map(([name, g]) => tile(name.toUpperCase(), `${f.signedMoney(g.pnl)} in ${g.trades}`, g.pnl)),
+  tradesTiles.replaceChildren(...names.map(([name, g]) => tile(name.toUpperCase(), `${f.signedMoney(g.pnl)} in ${g.trades} trade${g.trades === 1 ? "" : "s"}`, g.pnl)),
     ...(names.length > 1 ? [tile("Together", f.signedMoney(total), total)] : []));
   trades.set(rows, (row, i) => [row.entry_at, row.symbol, i].join());
 }

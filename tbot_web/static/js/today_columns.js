@@ -49,7 +49,7 @@ export const candidates = [
   { key: "rank", label: "Rank", num: true, minor: true, show: (r) => r.rank || f.UNKNOWN },
   { key: "symbol", label: "Symbol", show: (r) => [el("b", {}, r.symbol), r.traded && r.traded !== r.symbol ? el("small", {}, ` via ${r.traded}`) : null] },
   { key: "direction", label: "Signal", minor: true, show: (r) => r.direction ?? f.UNKNOWN },
-  { key: "score", label: "Score", num: true, minor: true, show: (r) => f.number(r.score) },
+  { key: "score", label: "Score", num: true, minor: true, show: (r) => (r.rank ? f.number(r.score) : f.UNKNOWN) },
   { key: "outcome", label: "Verdict", words: true, show: (r) => f.spaced(r.outcome) + (Number(r.fallback) > 0 ? ` (fallback ${r.fallback})` : "") },
   { key: "reason", label: "Reason", words: true, show: reason, csv: (r) => r.reason },
 ];

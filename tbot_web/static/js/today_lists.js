@@ -5,6 +5,7 @@ import { age } from "./live.js";
 
 const NEAR = 0.8;
 const SHOWN_LINES = 120;
+const LOUD = new Set(["warning", "error", "critical"]);
 const LIMIT_NAMES = { DAILY_LOSS_LIMIT: "Loss today", MAX_OPEN_POSITIONS: "Open positions", MAX_TRADES: "Trades today", MAX_EXPOSURE: "Exposure", MAX_DAILY_NOTIONAL: "Volume today" };
 
 export function drawRisk(host, status) {
@@ -30,16 +31,20 @@ function amount(value, unit) {
   return f.quantity(value); // counts: the name says of what
 }
 
+/** Alerts in their words, and log lines as what happened plus its details cut to one line. An alert's own log line is left out. */
 export function drawLog(host, log, alerts) {
-  const rows = [...(log?.lines ?? []).map((l) => ({ at: l.at, level: l.level, words: l.text || l.event })), ...(alerts?.rows ?? []).map((a) => ({ at: a.at, level: a.level, words: `${a.subject}: ${a.text}` }))];
+  const rows = [
+    ...(log?.lines ?? []).filter((l) => !(l.event === "alert" && alerts)).map((l) => ({ at: l.at, level: l.level, head: l.event, words: l.text ?? "" })),
+    ...(alerts?.rows ?? []).map((a) => ({ at: a.at, level: a.level, head: a.subject, words: a.text })),
+  ];
   rows.sort((a, b) => (f.instant(b.at) ?? 0) - (f.instant(a.at) ?? 0));
   host.replaceChildren(rows.length ? el("ol", { class: "lines", tabindex: "0", "aria-label": "Events, newest first" }, rows.slice(0, SHOWN_LINES).map(line)) : el("p", { class: "empty" }, "Nothing has happened yet."));
 }
 
-function line({ at, level, words }) {
+function line({ at, level, head, words }) {
   const name = String(level ?? "info").toLowerCase();
-  const loud = name !== "info" && name !== "debug";
-  return el("li", {}, el("time", { datetime: at, title: f.bothTimes(at) }, f.exchangeTime(at)), el("span", {}, loud && el("span", { class: `level ${name}` }, `${name}: `), words));
+  return el("li", {}, el("time", { datetime: at, title: f.bothTimes(at) }, f.exchangeTime(at)),
+    el("span", { class: "cut", title: words }, LOUD.has(name) && el("span", { class: `level ${name}` }, `${name}: `), el("b", {}, f.spaced(head)), " ", words));
 }
 
 const row = (kind, sign, name, words) => el("div", { class: kind }, el("span", { class: "sign", "aria-hidden": "true" }, sign), el("b", {}, name), el("span", {}, words));

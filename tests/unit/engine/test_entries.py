@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from tbot_bot.domain.market import Symbol, VixReading
+from tbot_bot.domain.market import Quote, Symbol, VixReading
 from tbot_bot.domain.orders import OrderType, Purpose, Side
 from tbot_bot.domain.session import BotState
 from tbot_bot.engine import events as e
@@ -117,9 +117,9 @@ def test_a_wide_spread_is_denied_in_the_traders_words_and_the_next_is_taken() ->
     assert (second.outcome, second.rank, second.fallback, second.traded) == (Outcome.TAKEN, 2, 1, "BBB")
 
 
-def replace_quote(desk: Desk, name: str, bid: str, ask: str) -> e.Quote:
+def replace_quote(desk: Desk, name: str, bid: str, ask: str) -> Quote:
     middle = (Decimal(bid) + Decimal(ask)) / 2
-    return e.Quote(Symbol(name), desk.now, Decimal(bid), Decimal(ask), middle)
+    return Quote(Symbol(name), desk.now, Decimal(bid), Decimal(ask), middle)
 
 
 def test_a_broker_refusal_frees_the_slot_for_the_next_candidate() -> None:
@@ -324,3 +324,11 @@ def test_an_unconfirmed_entry_is_never_sent() -> None:
     desk.quotes(AAA="21.00")
     assert only([d for d in those(desk.time(30), Decide) if d.rank], Decide).reason == "not confirmed in time"
     assert not desk.intents
+
+
+def test_two_candidates_never_wait_for_the_same_fund() -> None:
+    desk = Desk(("AAA", "BBB"), settings=settings(TRADE_CONFIRMATION_REQUIRED="true"))
+    desk.breakout(AAA="19.00", BBB="19.10")
+    first = only(desk.quotes(PSQ="40.00"), AskConfirmation)
+    second = only(desk.quotes(SH="40.00"), AskConfirmation)
+    assert (first.symbol, second.symbol) == ("PSQ", "SH")

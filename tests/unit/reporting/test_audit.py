@@ -181,3 +181,12 @@ def test_threads_write_one_chain(paths: Paths) -> None:
 
 def test_without_a_log_verification_says_so(tmp_path: Path) -> None:
     assert verify(Paths(tmp_path)).problem is not None
+
+
+def test_a_second_writer_is_refused_until_the_first_is_gone(paths: Paths) -> None:
+    first = _reopened(paths)
+    with pytest.raises(AuditUnavailable, match="another"):
+        _reopened(paths)
+    first.close()
+
+    _reopened(paths).close()

@@ -29,7 +29,7 @@ def intent(name: str) -> OrderIntent:
 
 def test_an_intent_without_an_answer_is_found_after_a_crash(tmp_path: Path) -> None:
     journal = Journal(Paths(tmp_path), DAY)
-    journal.open_day(Decimal("100000"))
+    journal.open_day(Decimal("100000"), AT)
     journal.intend(intent("a"))
     state = read_journal(Paths(tmp_path), DAY)
     assert state.orders[ClientOrderId("a")].report is None
@@ -50,10 +50,10 @@ def test_the_last_report_counts(tmp_path: Path) -> None:
 
 def test_the_first_opening_equity_of_a_session_counts_and_a_new_start_reopens_it(tmp_path: Path) -> None:
     journal = Journal(Paths(tmp_path), DAY)
-    journal.open_day(Decimal("100000"))
+    journal.open_day(Decimal("100000"), AT)
     journal.finish()
     assert unfinished_session(Paths(tmp_path)) is None
-    journal.open_day(Decimal("99000"))
+    journal.open_day(Decimal("99000"), AT)
     journal.close()
     assert unfinished_session(Paths(tmp_path)) == DAY
     assert read_journal(Paths(tmp_path), DAY).opening_equity == Decimal("100000")

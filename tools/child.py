@@ -1,0 +1,58 @@
+"""The one place where tools start processes: our own modules, watched and killed by campaigns and benchmarks."""
+
+import os
+import signal
+import subprocess  # noqa: TID251 - a campaign has to start what it kills; nothing that trades does
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tbot_bot.support.path_resolver import CODE_ROOT
+
+Process = subprocess.Popen[bytes]
+
+
+def start_python(arguments: list[str], output: Path, environment: Mapping[str, str] | None = None) -> Process:
+    """`python ARGUMENTS` in the checkout, in a session of its own, speaking into `output`."""
+    with output.open("ab") as sink:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+            [sys.executable, *arguments],
+            cwd=CODE_ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def end(process: Process, seconds: float = 30.0) -> int:
+    """SIGTERM, then SIGKILL for it and all its children; the exit code."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def children(pid: int) -> tuple[int, ...]:
+    """Direct children of `pid`, as /proc tells them; none when it is gone."""
+    try:
+        return tuple(int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    except OSError:
+        return ()
+
+
+def command_line(pid: int) -> tuple[str, ...]:
+    """The words of its command line; empty when it is gone."""
+    try:
+        return tuple(Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1])
+    except OSError:
+        return ()
+
+
+def child_running(pid: int, module: str) -> int | None:
+    """The child of `pid` that runs `python -m module`."""
+    return next((each for each in children(pid) if command_line(each)[1:3] == ("-m", module)), None)

@@ -1,0 +1,71 @@
+"""Who kills what, when: at given seconds, or within milliseconds of the bot writing down that it means to trade."""
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+
+from tools.demo_process import MODULES, DemoProcess, Killed
+
+INTENT = b'"kind":"intent"'
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Kill `unit` so many seconds after the demo's start."""
+
+    at: float
+    unit: str
+
+
+def random_moments(dice: random.Random, units: tuple[str, ...], first: float, last: float) -> tuple[Moment, ...]:
+    """One moment for each unit."""
+    return tuple(sorted((Moment(dice.uniform(first, last), unit) for unit in units), key=lambda moment: moment.at))
+
+
+class Killer(threading.Thread):
+    """Kills at moments and after intents while the demo runs; `killed` says what it did."""
+
+    def __init__(
+        self, demo: DemoProcess, moments: tuple[Moment, ...], after_intents: tuple[tuple[int, float], ...] = ()
+    ):
+        """`after_intents`: (which intent of the day, seconds after its line appeared) → the bot dies then."""
+        super().__init__(name="killer", daemon=True)
+        self._demo = demo
+        self._moments = list(moments)
+        self._intents = list(after_intents)
+        self.killed: list[Killed] = []
+
+    def run(self) -> None:
+        while self._demo.code is None and (self._moments or self._intents):
+            if self._moments and self._demo.elapsed >= self._moments[0].at:
+                moment = self._moments.pop(0)
+                self._kill(moment.unit, f"at {moment.at:.2f} s")
+            elif self._intents and self._seen() >= self._intents[0][0]:
+                number, pause = self._intents.pop(0)
+                time.sleep(pause)
+                self._kill("bot", f"{pause * 1000:.1f} ms after intent {number}")
+            else:
+                time.sleep(0.001)
+
+    def _kill(self, unit: str, why: str) -> None:
+        if self._demo.wait_for_unit(unit) is None:
+            return
+        killed = self._demo.kill(unit, why)
+        if killed is not None:
+            self.killed.append(killed)
+
+    def _seen(self) -> int:
+        """Intents in the journals so far."""
+        folder = self._demo.paths.output / "journal"
+        if not folder.is_dir():
+            return 0
+        return sum(path.read_bytes().count(INTENT) for path in folder.glob("*.jsonl"))
+
+
+def kill_script(seed: int, day_seconds: float) -> tuple[tuple[Moment, ...], tuple[tuple[int, float], ...]]:
+    """A random script for one demo: every process once or twice at any time, the bot around intents too."""
+    dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    units = tuple(MODULES) + tuple(dice.choices(tuple(MODULES), k=dice.randint(0, 4)))
+    numbers = sorted(dice.sample(range(1, 14), k=dice.randint(1, 4)))
+    return random_moments(dice, units, 1.0, day_seconds), tuple((n, dice.uniform(0, 0.03)) for n in numbers)
