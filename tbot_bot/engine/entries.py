@@ -17,6 +17,7 @@ from tbot_bot.engine.windows import Candidate, WindowRun, direction
 from tbot_bot.strategy.filters import vix
 
 QUOTE_PATIENCE_S = 10
+NAMED = 10
 ALL_SYMBOLS = Symbol("*")
 
 
@@ -63,9 +64,12 @@ class Entries:
                 self._tell_all(run, Outcome.DENIED, verdict.reason, verdict.setting)
 
     def _take_in(self, run: WindowRun, fresh: list[Symbol]) -> None:
-        for signal, rank in run.admit(run.watcher.look(fresh)):
-            told = run.decision(self._day.now, Candidate(signal, rank), Outcome.MISSED, "the candidate pool is full")
-            self._day.emit(told)
+        left_out = run.admit(run.watcher.look(fresh))
+        if left_out:
+            ranks = f"ranks {left_out[0][1]} to {left_out[-1][1]}" if len(left_out) > 1 else f"rank {left_out[0][1]}"
+            names = ", ".join(signal.symbol for signal, _ in left_out[:NAMED])
+            reason = f"the candidate pool is full: {len(left_out)} more signals ({ranks}) were left out: {names}"
+            self._tell_all(run, Outcome.MISSED, reason, "CANDIDATE_MULTIPLIER")
 
     def _tell_all(self, run: WindowRun, outcome: Outcome, reason: str, setting: str = "") -> None:
         """A story of the whole window, under the symbol `*`."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tbot_bot.domain.errors import IllegalTransition
-from tbot_bot.domain.market import Bar, Symbol
+from tbot_bot.domain.market import Bar
 from tbot_bot.domain.orders import FINAL_STATUSES, ClientOrderId, OrderIntent, OrderReport, OrderStatus
 from tbot_bot.domain.portfolio import Account
 from tbot_bot.domain.session import BotState
@@ -234,6 +234,23 @@ class Day:
 
     def _perform(self, command: c.Command) -> None:
         match command:
+            case c.Submit() | c.Cancel() | c.CancelEverything() | c.Inquire():
+                self._order(command)
+            case c.AskQuotes() | c.AskAccount() | c.AskConfirmation() | c.Watch():
+                self._question(command)
+            case c.Decide():
+                self.decided.append(command)
+                self._decisions.append(to_json(command), durable=False)
+            case c.MoveState(to, why):
+                self._move(to, why)
+            case c.Alarm():
+                self.alarms.append(command)
+                self._services.notifier.notify(command.level, command.subject, command.text)
+            case c.DayDone():
+                self._finish(command)
+
+    def _order(self, command: c.Submit | c.Cancel | c.CancelEverything | c.Inquire) -> None:
+        match command:
             case c.Submit(intent):
                 self._submit(intent)
             case c.Cancel(client_id, why):
@@ -244,6 +261,9 @@ class Day:
                 self._desk.cancel_everything()
             case c.Inquire(client_id):
                 self._desk.inquire(client_id)
+
+    def _question(self, command: c.AskQuotes | c.AskAccount | c.AskConfirmation | c.Watch) -> None:
+        match command:
             case c.AskQuotes(symbols):
                 self._desk.ask_quotes(symbols)
             case c.AskAccount():
@@ -252,15 +272,7 @@ class Day:
                 self.asked_confirmations[command.client_id] = command
                 self._services.notifier.notify("routine", "an entry waits for your word", command.reason)
             case c.Watch(symbols):
-                self._watch(symbols)
-            case c.Decide():
-                self._decide(command)
-            case c.MoveState(to, why):
-                self._move(to, why)
-            case c.Alarm():
-                self._alarm(command)
-            case c.DayDone():
-                self._finish(command)
+                self._services.broker.watch_quotes(symbols)
 
     def _submit(self, intent: OrderIntent) -> None:
         if intent.client_id in self.orders:
@@ -272,13 +284,6 @@ class Day:
         self._services.audit.record("order", "bot", {"intent": to_json(intent)})
         self._desk.submit(intent)
 
-    def _watch(self, symbols: tuple[Symbol, ...]) -> None:
-        self._services.broker.watch_quotes(symbols)
-
-    def _decide(self, command: c.Decide) -> None:
-        self.decided.append(command)
-        self._decisions.append(to_json(command), durable=False)
-
     def _move(self, to: BotState, why: str) -> None:
         try:
             now = self._services.state.read()
@@ -288,10 +293,6 @@ class Day:
             log.error("state", extra={"fields": {"why": str(error)}})
         if to is BotState.EMERGENCY_CLOSING:
             self._journal.trip(why)
-
-    def _alarm(self, command: c.Alarm) -> None:
-        self.alarms.append(command)
-        self._services.notifier.notify(command.level, command.subject, command.text)
 
     def _finish(self, command: c.DayDone) -> None:
         self.done = command

@@ -77,7 +77,7 @@ def test_the_chord_kills_from_any_page_even_after_a_restart_of_the_web(machine, 
 
 def test_unknown_is_a_dash_with_a_reason_and_never_a_zero(machine, provisioned):
     expect(provisioned.locator("#notice")).to_contain_text("The strategy runtime has published nothing yet")
-    expect(provisioned.locator("#positions")).to_contain_text("Not known")
+    expect(provisioned.locator("#positions")).to_contain_text("— The strategy runtime has not published this yet")
     published(machine).publish("status", STATUS, expires_after=60)
     expect(provisioned.locator("#mode")).to_have_text("PAPER")
     expect(provisioned.locator("#day-pnl")).to_have_text("—")

@@ -9,18 +9,15 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 
 from tbot_bot.domain.market import InverseEtf, Symbol
-from tbot_bot.domain.orders import Direction, Purpose
+from tbot_bot.domain.orders import Direction
 from tbot_bot.domain.session import NEXT, BotState, StrategyName
 from tbot_bot.engine import events as e
 from tbot_bot.engine.commands import Decide, MoveState, Outcome
-from tbot_bot.engine.commands import Submit as SubmitCommand
-from tbot_bot.engine.day import entry_value
-from tests.simulation.builders import PAPER, context, settings
-from tests.simulation.exchange import Faults, Simulation
-from tests.simulation.market import Market
+from tools.simulation.builders import PAPER, context, settings
+from tools.simulation.exchange import Faults, Simulation
+from tools.simulation.laws import CALM_SEA, KEYS, MARKET_NAMES, NAMES, broken_laws, simulate, watch_positions
+from tools.simulation.market import Market
 
-NAMES = tuple(f"S{i:02d}" for i in range(12))
-MARKET_NAMES = (*NAMES, "SH", "PSQ", "SKF")
 CALM = budget(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 ROUGH = budget(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -38,39 +35,11 @@ FAULTS = st.builds(
     account_fails=st.sampled_from((0, 0.3)),
     crashes=st.frozensets(st.one_of(STEPS, st.integers(80, 140), st.integers(300, 340)), max_size=6),
 )
-CALM_SEA = Faults()
-KEYS = {"FLAT_BEFORE_CLOSE_S": "900"}
-
-
-def simulate(seed: int, faults: Faults = CALM_SEA, **keys: str) -> Simulation:
-    chosen = settings(**{**KEYS, **keys})
-    return Simulation(context(NAMES, settings=chosen), Market(MARKET_NAMES, seed), faults, seed)
 
 
 def assert_lawful(sim: Simulation) -> None:
     """What must be true after any day."""
-    assert sim.exchange.violations == []
-    assert sim.exchange.flat
-    assert sim.done is not None
-    entries = [i for i in sim.journal.intents.values() if i.purpose is Purpose.ENTRY]
-    lived = [i for i in entries if (o := sim.exchange.orders.get(i.client_id)) is not None and o.filled > 0]
-    assert max(Counter(i.symbol for i in lived).values(), default=0) <= 1
-    limits = sim.context.settings.risk
-    cap = sim.context.opening_equity * limits.total_allocation
-    for strategy in StrategyName:
-        own = [i for i in lived if i.strategy is strategy]
-        assert len(own) <= limits.max_trades
-        assert len({i.weight_index for i in own}) == len(own)
-        assert sum((entry_value(i) for i in own), Decimal(0)) <= cap
-    sent = [command.intent.client_id for command in sim.commands if isinstance(command, SubmitCommand)]
-    assert len(sent) == len(set(sent))
-
-
-def watch_positions(sim: Simulation, _: int) -> None:
-    working = [o for o in sim.exchange.orders.values() if o.live and o.intent.purpose is Purpose.ENTRY]
-    busy = {p.symbol for p in sim.exchange.shown()} | {o.intent.symbol for o in working}
-    assert len(busy) <= sim.context.settings.risk.max_open_positions
-    assert all(p.quantity > 0 for p in sim.exchange.shown())
+    assert broken_laws(sim) == []
 
 
 @given(st.integers(0, 10_000))

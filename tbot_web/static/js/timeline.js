@@ -64,12 +64,15 @@ function limits(box, status, now) {
 function mark(box, m) {
   if (!box.lanes.includes(m.strategy) || m.at === null) return null;
   const x = box.x(m.at), y = box.y(m.strategy) + LANE / 2;
-  const shape = m.kind === "entry" ? { class: "mark-entry", d: `M${x - 4} ${y - 5}l8 5-8 5z` } : { class: m.pnl < 0 ? "mark-loss" : "mark-gain", d: m.pnl < 0 ? `M${x - 5} ${y - 4}h10l-5 9z` : `M${x - 5} ${y + 4}h10l-5-9z` };
-  return svg("path", shape, svg("title", {}, m.words));
+  const loss = m.pnl < 0;
+  const entry = { class: "mark-entry", d: `M${x - 4} ${y - 5}l8 5-8 5z` };
+  const exit = { class: loss ? "mark-loss" : "mark-gain", d: loss ? `M${x - 5} ${y - 4}h10l-5 9z` : `M${x - 5} ${y + 4}h10l-5-9z` };
+  return svg("path", m.kind === "entry" ? entry : exit, svg("title", {}, m.words));
 }
 
-const key = () => el("p", { class: "key" }, el("span", {}, el("i", { class: "k-analysis" }), "analysis"), el("span", {}, el("i", { class: "k-breakout" }), "breakout: entries"),
-  el("span", {}, el("i", { class: "k-monitoring" }), "monitoring: exits"), el("span", {}, "▷ entry"), el("span", {}, "▲ exit with gain"), el("span", {}, "▼ exit with loss"), el("span", {}, "times of New York"));
+const KEY = [["k-analysis", "analysis"], ["k-breakout", "breakout: entries"], ["k-monitoring", "monitoring: exits"],
+  ["", "▷ entry"], ["", "▲ exit with gain"], ["", "▼ exit with loss"], ["", "times of New York"]];
+const key = () => el("p", { class: "key" }, KEY.map(([kind, name]) => el("span", {}, kind && el("i", { class: kind }), name)));
 
 function words(status) {
   return status.windows.map((w) => `${w.strategy}: analysis from ${f.exchangeTime(w.start)}, breakout from ${f.exchangeTime(w.analysis_end)} to ${f.exchangeTime(w.breakout_end)}, now ${w.phase}`).join("; ") || "No window today";

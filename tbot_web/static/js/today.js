@@ -12,8 +12,12 @@ import { marketNow, startTopbar, writerName } from "./topbar.js";
 const STARTABLE = new Set(["idle", "shutdown", "shutdown_triggered", "error"]);
 const bodyOf = (id) => byId(id).querySelector("[data-body]");
 
-const positions = new Table(bodyOf("positions"), "positions", columns.positions(marketNow), { empty: "No position is open.", caption: "Positions" });
-const candidates = new Table(bodyOf("candidates"), "candidates", columns.candidates, { empty: "No candidate yet. They appear when a window's analysis ends.", filter: true, caption: "Candidates" });
+const positions = new Table(bodyOf("positions"), "positions", columns.positions(marketNow), {
+  empty: "No position is open.", caption: "Positions",
+});
+const candidates = new Table(bodyOf("candidates"), "candidates", columns.candidates, {
+  empty: "No candidate yet. They appear when a window's analysis ends.", filter: true, caption: "Candidates",
+});
 const orders = new Table(bodyOf("orders"), "orders", columns.orders, { empty: "No order today.", filter: true, caption: "Orders" });
 const tradesHost = bodyOf("trades");
 const tradesTiles = el("dl", { class: "tiles" });
@@ -53,20 +57,24 @@ onFacts((_facts, changed) => {
 function note(panel, part) {
   const section = byId(panel);
   const line = section.querySelector("[data-note]");
+  const alive = facts.parts.status && !facts.parts.status.stale;
   section.classList.toggle("stale", Boolean(part?.stale) || facts.cut !== null);
-  const between = part?.stale && facts.parts.status && !facts.parts.status.stale;
-  if (between) {
-    line.textContent = "as the last session left it; none is running";
-    line.title = `Written by the ${writerName(part.writer)} at ${f.bothTimes(part.written_at)} by the wall clock`;
-  } else if (part) {
-    line.textContent = panel === "log" && !part.stale ? "times of the wall clock in New York" : part.stale ? `${writerName(part.writer)} silent for ${f.duration(age(part))}` : `as of ${f.exchangeTime(marketStamp(part))}`;
+  if (part) {
+    line.textContent = ageInWords(panel, part, alive);
     line.title = `Written by the ${writerName(part.writer)} at ${f.bothTimes(part.written_at)} by the wall clock`;
   } else if (facts.head) {
     line.textContent = "not known";
-    const alive = facts.parts.status && !facts.parts.status.stale;
-    if (panel in tables) tables[panel].unknown(alive ? "— Known once a session runs." : undefined);
-    else section.querySelector("[data-body]").replaceChildren(el("p", { class: "empty" }, alive ? "— Known once a session runs." : "— The strategy runtime has not published this yet."));
+    const words = alive ? "— Known once a session runs." : "— The strategy runtime has not published this yet.";
+    if (panel in tables) tables[panel].unknown(words);
+    else section.querySelector("[data-body]").replaceChildren(el("p", { class: "empty" }, words));
   }
+}
+
+function ageInWords(panel, part, alive) {
+  if (part.stale && alive) return "as the last session left it; none is running";
+  if (part.stale) return `${writerName(part.writer)} silent for ${f.duration(age(part))}`;
+  if (panel === "log") return "times of the wall clock in New York";
+  return `as of ${f.exchangeTime(marketStamp(part))}`;
 }
 
 /** Market time where the part is as fresh as the status; else the wall clock's. */
@@ -86,8 +94,15 @@ function controls() {
 }
 
 function marks() {
-  const entry = (row) => ({ kind: "entry", strategy: row.strategy, at: f.instant(row.entry_at), words: `${row.symbol} entered at ${f.money(row.entry_price)}, ${f.exchangeTime(row.entry_at)}` });
-  const done = (body("trades")?.rows ?? []).flatMap((row) => [entry(row), { kind: "exit", strategy: row.strategy, at: f.instant(row.exit_at), pnl: Number(row.pnl), words: `${row.symbol} left at ${f.money(row.exit_price)}: ${f.signedMoney(row.pnl)}, ${row.why}` }]);
+  const entry = (row) => ({
+    kind: "entry", strategy: row.strategy, at: f.instant(row.entry_at),
+    words: `${row.symbol} entered at ${f.money(row.entry_price)}, ${f.exchangeTime(row.entry_at)}`,
+  });
+  const exit = (row) => ({
+    kind: "exit", strategy: row.strategy, at: f.instant(row.exit_at), pnl: Number(row.pnl),
+    words: `${row.symbol} left at ${f.money(row.exit_price)}: ${f.signedMoney(row.pnl)}, ${row.why}`,
+  });
+  const done = (body("trades")?.rows ?? []).flatMap((row) => [entry(row), exit(row)]);
   return [...done, ...(body("positions")?.rows ?? []).map(entry)];
 }
 
@@ -96,8 +111,10 @@ function drawTrades() {
   const names = Object.entries(groups ?? {}).sort(columns.byDay);
   const total = names.reduce((sum, [, g]) => sum + Number(g.pnl), 0);
   const tile = (name, words, value) => el("div", {}, el("dt", {}, name), el("dd", { class: f.side(value) }, words));
-  tradesTiles.replaceChildren(...names.map(([name, g]) => tile(name.toUpperCase(), `${f.signedMoney(g.pnl)} in ${g.trades} trade${g.trades === 1 ? "" : "s"}`, g.pnl)),
-    ...(names.length > 1 ? [tile("Together", f.signedMoney(total), total)] : []));
+  const inWords = (g) => `${f.signedMoney(g.pnl)} in ${g.trades} trade${g.trades === 1 ? "" : "s"}`;
+  const tiles = names.map(([name, g]) => tile(name.toUpperCase(), inWords(g), g.pnl));
+  if (names.length > 1) tiles.push(tile("Together", f.signedMoney(total), total));
+  tradesTiles.replaceChildren(...tiles);
   trades.set(rows, (row, i) => [row.entry_at, row.symbol, i].join());
 }
 

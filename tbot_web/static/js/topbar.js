@@ -70,8 +70,9 @@ function dayPnl(status) {
   const value = facts.parts.status?.stale ? null : status?.day_pnl;
   say(node, f.signedMoney(value), true);
   node.className = f.side(value);
-  node.title = f.known(value) ? `Realised and unrealised, after fees, as of ${f.bothTimes(facts.parts.status?.written_at)}`
-    : facts.parts.status?.stale ? "Not known now: the strategy runtime is silent" : status?.why || "The strategy runtime has not published it";
+  if (f.known(value)) node.title = `Realised and unrealised, after fees, at ${f.bothTimes(status.market_now)}`;
+  else if (facts.parts.status?.stale) node.title = "Not known now: the strategy runtime is silent";
+  else node.title = status?.why || "The strategy runtime has not published it";
 }
 
 function tick() {
@@ -80,7 +81,8 @@ function tick() {
   const speed = Number(status?.speed ?? 1);
   say(byId("clock-ny"), now === null ? f.UNKNOWN : f.newYork(now));
   say(byId("clock-utc"), now === null ? f.UNKNOWN : f.utc(now));
-  byId("clock-ny").title = now === null ? "No market time published" : `${f.newYorkDay(now)}, market time${speed === 1 ? "" : `, ${speed} times as fast as the wall clock`}`;
+  const pace = speed === 1 ? "" : `, ${speed} times as fast as the wall clock`;
+  byId("clock-ny").title = now === null ? "No market time published" : `${f.newYorkDay(now)}, market time${pace}`;
   document.querySelector(".facts").classList.toggle("stale", Boolean(facts.parts.status?.stale) || facts.cut !== null);
   session(status, now);
   dataAge(status);
@@ -114,19 +116,42 @@ function dataAge(status) {
 
 const WRITERS = { bot: "strategy runtime", runner: "provisioning runner", universe: "universe worker" };
 
-function troubles() {
-  const rows = [];
+/** What is wrong with the line, the bot or its books, and what was asked for and not yet done: [kind, words] each. */
+function troublesNow() {
   const pending = facts.head?.pending ?? {};
-  if (facts.ended) rows.push(["bad", ["Your login has ended; what you see no longer changes. ", el("a", { href: `${bar.dataset.login}?next=${encodeURIComponent(location.pathname)}` }, "Log in again")]]);
-  else if (facts.cut !== null) rows.push(["bad", [`The web server has not answered for ${f.duration((performance.now() - facts.cut) / 1000)}. Trading goes on in other processes; what you see is old.`]]);
   const status = facts.parts.status;
-  if (facts.head && !status) rows.push(["", ["The strategy runtime has published nothing yet. Positions, P&L and orders are not known here."]]);
-  else if (status?.stale) rows.push(["bad", [`The strategy runtime has not written for ${f.duration(age(status))}. What it knew last is shown in grey; stops that rest at the broker still work.`]]);
-  if (pending.kill) rows.push(["bad", ["Kill was asked for; the bot has not taken it up yet." + (status?.stale ? " It is silent: close positions at the broker's own site if this stays." : "")]]);
+  const silent = status?.stale ? " It is silent: close positions at the broker's own site if this stays." : "";
+  const rows = [...lineTroubles(), ...botTroubles(status)];
+  if (pending.kill) rows.push(["bad", [`Kill was asked for; the bot has not taken it up yet.${silent}`]]);
   if (pending.start) rows.push(["", ["Start was accepted; the bot has not taken it up yet."]]);
   if (pending.stop && !pending.kill) rows.push(["", ["Stop was asked for; the bot has not taken it up yet."]]);
-  if (status && !status.stale && status.body.reconciled?.clean === false) rows.push(["bad", [`Orders and positions differ from the broker's: ${status.body.reconciled.why}. New entries are blocked.`]]);
   if (said) rows.push([said.kind, [said.words]]);
+  return rows;
+}
+
+function lineTroubles() {
+  if (facts.ended) {
+    const link = el("a", { href: `${bar.dataset.login}?next=${encodeURIComponent(location.pathname)}` }, "Log in again");
+    return [["bad", ["Your login has ended; what you see no longer changes. ", link]]];
+  }
+  if (facts.cut === null) return [];
+  const since = f.duration((performance.now() - facts.cut) / 1000);
+  return [["bad", [`The web server has not answered for ${since}. Trading goes on in other processes; what you see is old.`]]];
+}
+
+function botTroubles(status) {
+  if (!status) return facts.head ? [["", ["The strategy runtime has published nothing yet. Positions, P&L and orders are not known here."]]] : [];
+  if (status.stale) {
+    const words = "What it knew last is shown in grey; stops that rest at the broker still work.";
+    return [["bad", [`The strategy runtime has not written for ${f.duration(age(status))}. ${words}`]]];
+  }
+  const { reconciled } = status.body;
+  if (reconciled?.clean !== false) return [];
+  return [["bad", [`Orders and positions differ from the broker's: ${reconciled.why}. New entries are blocked.`]]];
+}
+
+function troubles() {
+  const rows = troublesNow();
   const key = rows.map(([kind, words]) => kind + words.map((w) => w.textContent ?? w).join("")).join("|");
   if (notices.dataset.key === key) return;
   notices.dataset.key = key;

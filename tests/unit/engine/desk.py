@@ -11,7 +11,7 @@ from tbot_bot.domain.portfolio import Account, Position
 from tbot_bot.engine import commands as c
 from tbot_bot.engine import events as e
 from tbot_bot.engine.engine import Engine
-from tests.simulation.builders import at, bar, context, quote
+from tools.simulation.builders import at, bar, context, quote
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from tbot_bot.domain.market import Symbol
 from tbot_bot.domain.orders import FINAL_STATUSES, OrderIntent, OrderReport, OrderStatus, Purpose, Side
 from tbot_bot.domain.session import StrategyName
 from tbot_bot.engine.book import LiveOrder, OrderBook
-from tests.simulation.builders import DAY, at
+from tools.simulation.builders import DAY, at
 
 AAA = Symbol("AAA")
 

@@ -4,8 +4,8 @@ from tbot_bot.domain.orders import Purpose
 from tbot_bot.domain.session import BotState
 from tbot_bot.engine import events as e
 from tbot_bot.engine.commands import Alarm, AskAccount, CancelEverything, DayDone, MoveState, Submit
-from tests.simulation.builders import at
 from tests.unit.engine.desk import Desk, only, those
+from tools.simulation.builders import at
 
 
 def test_one_cent_above_the_limit_trades_on() -> None:

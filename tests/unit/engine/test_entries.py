@@ -19,8 +19,8 @@ from tbot_bot.engine.commands import (
     Submit,
     Watch,
 )
-from tests.simulation.builders import PAPER, at, listing, settings
 from tests.unit.engine.desk import Desk, only, those
+from tools.simulation.builders import PAPER, at, listing, settings
 
 
 def test_a_breakout_asks_for_a_quote_and_then_buys_by_amount() -> None:
@@ -276,8 +276,9 @@ def test_the_pool_is_never_extended() -> None:
     names = tuple(f"S{i}" for i in range(8))
     desk = Desk(names, settings=settings(MAX_TRADES="1", WEIGHTS="0.4", CANDIDATE_MULTIPLIER="2"))
     told = desk.breakout(**dict.fromkeys(names, "21.00"))
-    full = [d.symbol for d in those(told, Decide) if d.reason == "the candidate pool is full"]
-    assert full == ["S2", "S3", "S4", "S5", "S6", "S7"]
+    full = [d.reason for d in those(told, Decide) if d.setting == "CANDIDATE_MULTIPLIER"]
+    left_out = "6 more signals (ranks 3 to 8) were left out: S2, S3, S4, S5, S6, S7"
+    assert full == [f"the candidate pool is full: {left_out}"]
     assert only(told, AskQuotes).symbols == ("S0", "S1")
 
 

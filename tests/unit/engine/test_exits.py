@@ -7,8 +7,8 @@ import pytest
 from tbot_bot.domain.orders import OrderType, Purpose, Side
 from tbot_bot.engine import events as e
 from tbot_bot.engine.commands import Alarm, Cancel, Inquire, Submit
-from tests.simulation.builders import PAPER, at, bar, settings
 from tests.unit.engine.desk import Desk, only, those
+from tools.simulation.builders import PAPER, at, bar, settings
 
 
 def test_a_filled_entry_rests_its_stop_at_the_broker() -> None:

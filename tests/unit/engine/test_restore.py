@@ -10,8 +10,8 @@ from tbot_bot.domain.session import BotState
 from tbot_bot.engine import events as e
 from tbot_bot.engine.commands import CancelEverything, DayDone, Inquire, MoveState, Submit
 from tbot_bot.engine.context import RestoredOrder
-from tests.simulation.builders import at
 from tests.unit.engine.desk import Desk, only, those
+from tools.simulation.builders import at
 
 
 def word(intent: OrderIntent, status: str, filled: str = "0", price: str | None = None) -> OrderReport:

@@ -5,7 +5,7 @@ from tbot_bot.domain.orders import Side
 from tbot_bot.domain.settings import ShortType
 from tbot_bot.domain.verdict import Denied
 from tbot_bot.engine.routing import Route, route
-from tests.simulation.builders import PAPER, listing
+from tools.simulation.builders import PAPER, listing
 
 FUNDS = (
     InverseEtf(Symbol("SH"), None, Decimal(1)),

@@ -6,7 +6,7 @@ import pytest
 
 from tbot_bot.domain.session import SessionHours, StrategyName
 from tbot_bot.engine.schedule import resolve_day
-from tests.simulation.builders import settings
+from tools.simulation.builders import settings
 
 XNYS = exchange_calendars.get_calendar("XNYS")
 

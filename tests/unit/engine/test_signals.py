@@ -5,8 +5,8 @@ from tbot_bot.domain.session import StrategyName
 from tbot_bot.engine.commands import AskQuotes, Decide, Submit
 from tbot_bot.engine.signals import watcher
 from tbot_bot.engine.tracks import Tracks
-from tests.simulation.builders import HOURS, at, bar, context
 from tests.unit.engine.desk import Desk, only, those
+from tools.simulation.builders import HOURS, at, bar, context
 
 AAA = Symbol("AAA")
 

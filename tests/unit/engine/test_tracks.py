@@ -5,7 +5,7 @@ from decimal import Decimal
 from tbot_bot.domain.market import Symbol
 from tbot_bot.engine.tracks import Range, Track, Tracks, range_of, tick_bar
 from tbot_bot.strategy.indicators import vwap_price
-from tests.simulation.builders import HOURS, bar
+from tools.simulation.builders import HOURS, bar
 
 AAA = Symbol("AAA")
 

@@ -2,8 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.simulation.builders import at
 from tests.unit.engine.desk import Desk
+from tools.simulation.builders import at
 
 
 def test_a_trade_is_shown_with_its_prices_and_limits_with_their_use() -> None:

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from tbot_bot.risk.defense import NO_FACTS, DefenseFacts, causes, why_active
-from tests.simulation.builders import settings
+from tools.simulation.builders import settings
 
 DEFENSE = settings().defense
 

@@ -10,7 +10,7 @@ from tbot_bot.domain.verdict import ALLOWED, Denied
 from tbot_bot.risk.gate import RULES, Facts, Order, Question, judge
 from tbot_bot.risk.kill_switch import KillSwitch
 from tbot_bot.risk.limits import limits_today
-from tests.simulation.builders import OPEN, PAPER, settings
+from tools.simulation.builders import OPEN, PAPER, settings
 
 ORDER = Order(OrderType.MARKET, Decimal(800), Decimal("10.00"), Decimal("10.00"), True, True, False)
 FACTS = Facts(

@@ -2,7 +2,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from tbot_bot.risk.limits import allowed_trades, limits_today
-from tests.simulation.builders import settings
+from tools.simulation.builders import settings
 
 
 def test_limits_are_taken_from_the_opening_equity() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tbot_bot.domain.verdict import Denied
 from tbot_bot.risk.limits import limits_today
 from tbot_bot.risk.sizing import Size, Vehicle, size
-from tests.simulation.builders import PAPER, settings
+from tools.simulation.builders import PAPER, settings
 
 LIMITS = limits_today(settings(), Decimal(100_000))
 PLENTY = Decimal(1_000_000)

@@ -9,7 +9,7 @@ from tbot_bot.domain.verdict import ALLOWED, Denied, Verdict
 from tbot_bot.strategy.filters import adx, black_scholes, blocklist, bollinger, fundamentals, screen, vix
 from tbot_bot.strategy.filters.black_scholes import Option
 from tbot_bot.strategy.indicators import NO_ADX, NO_BOLLINGER, adx_step, bollinger_step
-from tests.simulation.builders import settings
+from tools.simulation.builders import settings
 
 FRIDAY, THURSDAY = date(2025, 1, 3), date(2025, 1, 2)
 PLAIN = settings()

@@ -28,8 +28,8 @@ from tbot_bot.engine import commands as c
 from tbot_bot.engine import events as e
 from tbot_bot.engine.context import DayContext, RestoredOrder
 from tbot_bot.engine.engine import Engine
-from tests.simulation.builders import MINUTE, OPEN, at
-from tests.simulation.market import Market
+from tools.simulation.builders import MINUTE, OPEN, at
+from tools.simulation.market import Market
 
 STEP = timedelta(seconds=15)
 ZERO = Decimal(0)
@@ -276,13 +276,16 @@ class Simulation:
         if self._busy:
             return
         self._busy = True
-        while self._events and not self._dying:
+        while self._events and self._alive():
             for command in self.engine.handle(self._events.popleft()):
                 self.commands.append(command)
                 self._perform(command)
-                if self._dying:
+                if not self._alive():
                     break
         self._busy = False
+
+    def _alive(self) -> bool:
+        return not self._dying
 
     def _perform(self, command: c.Command) -> None:
         self._die_in_time(command)

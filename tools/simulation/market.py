@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tbot_bot.domain.market import Bar, Quote, Symbol
-from tests.simulation.builders import MINUTE, OPEN, at
+from tools.simulation.builders import MINUTE, OPEN, at
 
 CENT = Decimal("0.01")
 MINUTES = 390
