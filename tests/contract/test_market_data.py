@@ -73,7 +73,7 @@ def test_the_universe_is_built_from_assets_and_fundamentals(venue: Any, broker: 
     found = build(broker.get_assets(), reference, broker, settings, Blocklist(), SystemClock(), SystemClock())
     reference.close()
     assert found.listings
-    assert found.listed == len(found.listings) + sum(found.reasons.values()) + len(inverse_map()) + 1
+    assert found.listed == len(found.listings) + sum(found.reasons.values()) + len(inverse_map())
     for each in found.listings:
         cap, close = each.fundamentals.market_cap, each.fundamentals.previous_close
         assert cap is not None

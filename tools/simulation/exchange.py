@@ -144,6 +144,10 @@ class Exchange:
         return price <= stop if order.intent.side is Side.SELL else price >= stop
 
     def _fill(self, order: SimOrder, price: Decimal) -> None:
+        if order.intent.notional is not None:
+            # As at the real broker: the order is for this much money, whatever the price has become since.
+            shares_left = (order.intent.notional - order.cost) / price
+            order.quantity = order.filled + shares_left.quantize(Decimal("0.000001"), "ROUND_DOWN")
         left = order.quantity - order.filled
         part = self.dice.random() < self.faults.partial
         shares = min(left, (left / 2).quantize(Decimal("0.000001"))) if part else left
