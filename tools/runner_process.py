@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,10 +43,10 @@ class RunnerProcess:
         reply = wait_for("the registration", lambda: self._ok("register", person))
         self.token = str(reply.body["token"])
 
-    def ask(self, kind: str, body: dict[str, object] | None = None, timeout: float = 20.0) -> Reply:
+    def ask(self, kind: str, body: Mapping[str, object] | None = None, timeout: float = 20.0) -> Reply:
         return self.courier.ask(kind, body or {}, token=self.token or None, ip=ADDRESS, timeout=timeout)
 
-    def _ok(self, kind: str, body: dict[str, object]) -> Reply | None:
+    def _ok(self, kind: str, body: Mapping[str, object]) -> Reply | None:
         reply = self.ask(kind, body)
         return reply if reply.ok else None
 

@@ -64,6 +64,8 @@ class Day:
         self._equity_log = LineLog(folder / "equity.jsonl")
         self._equity_minute = ""
         self.reconciled = e.Reconciled(services.clock.now(), False, "not compared with the broker yet")
+        # A loss limit stays tripped for the session; who kills by hand may start again by hand.
+        self._killed_by_hand = context.state is BotState.EMERGENCY_CLOSING and not context.tripped
         self.asked_confirmations: dict[ClientOrderId, c.AskConfirmation] = {}
         self.done: c.DayDone | None = None
         self._done_since: float | None = None
@@ -148,6 +150,7 @@ class Day:
 
     def feed(self, event: e.Event) -> None:
         """One event through journal and engine, then what the engine asks for."""
+        self._killed_by_hand |= isinstance(event, e.KillRequested)
         self._remember(event)
         for command in self.engine.handle(event):
             self._perform(command)
@@ -220,7 +223,10 @@ class Day:
         intents = {cid: order.intent for cid, order in self.orders.items()}
         for execution in self.keeper.book(message.executions, intents):
             self._services.audit.record("fill", "bot", {"execution": to_json(execution)})
-            log.info("fill", extra={"fields": {"execution": to_json(execution)}})
+            fields = {
+                name: str(getattr(execution, name)) for name in ("symbol", "side", "quantity", "price", "client_id")
+            }
+            log.info("fill", extra={"fields": fields})
 
     def _reconcile(self, message: BooksPulled) -> None:
         now = self._services.clock.now()
@@ -280,7 +286,9 @@ class Day:
             return
         self._journal.intend(intent)
         self.orders[intent.client_id] = JournalledOrder(intent)
-        log.info("order", extra={"fields": {"intent": to_json(intent)}})
+        size = f"{intent.quantity} shares" if intent.quantity is not None else f"${intent.notional}"
+        names = ("strategy", "purpose", "side", "symbol", "reason", "client_id")
+        log.info("order", extra={"fields": {"size": size, **{name: str(getattr(intent, name)) for name in names}}})
         self._services.audit.record("order", "bot", {"intent": to_json(intent)})
         self._desk.submit(intent)
 
@@ -291,7 +299,7 @@ class Day:
                 self._services.state.move(now, to, "bot", why)
         except IllegalTransition as error:
             log.error("state", extra={"fields": {"why": str(error)}})
-        if to is BotState.EMERGENCY_CLOSING:
+        if to is BotState.EMERGENCY_CLOSING and not self._killed_by_hand:
             self._journal.trip(why)
 
     def _finish(self, command: c.DayDone) -> None:

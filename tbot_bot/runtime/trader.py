@@ -15,7 +15,7 @@ from tbot_bot.runtime.cadence import Cadence, Turns
 from tbot_bot.runtime.closing import close_books
 from tbot_bot.runtime.day import Day
 from tbot_bot.runtime.desk import ClockPulled, StreamChanged, wait_for
-from tbot_bot.runtime.journal import unfinished_session
+from tbot_bot.runtime.journal import read_journal, unfinished_session
 from tbot_bot.runtime.views import DayViews, idle_status
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.flags import FlagClaimer
@@ -50,6 +50,8 @@ class Trader:
         self._day: Day | None = None
         self._views = DayViews(self._publisher)
         self._why = "starting"
+        self._start_refused = ""
+        self._reason = ""
         self._streams: dict[str, StreamChanged] = {}
 
     def stop(self) -> None:
@@ -163,7 +165,14 @@ class Trader:
                 self._day.confirm(ClientOrderId(str(job.get("client_id"))), str(job.get("by")))
 
     def _arm(self, state: BotState) -> None:
-        """Start: from idle or a halted state; a kill switch that tripped today stays down for the session."""
+        """Start: from idle or a halted state; a loss limit that tripped stays so for the session."""
+        hours = self._hours()
+        tripped = read_journal(self._paths, hours.day).tripped
+        if tripped:
+            self._start_refused = f"not started: {tripped}; the session of {hours.day} is over for the bot"
+            self._connected().services.notifier.notify("critical", "start refused", self._start_refused)
+            return
+        self._start_refused = ""
         try:
             if state is BotState.ERROR:
                 self._state.move(state, BotState.IDLE, "operator", "start requested after an error")
@@ -194,7 +203,7 @@ class Trader:
 
     def _between_days(self, trading: compose.Trading, state: BotState) -> None:
         if state not in ARMED_STATES | CLOSING_STATES:
-            self._why = "ready; press Start" if state is BotState.IDLE else f"halted: {state}"
+            self._why = self._start_refused or ("ready; press Start" if state is BotState.IDLE else self._last_reason())
             return
         if trading.services.clock.speed == 0:
             self._why = "the venue's clock stands still"
@@ -206,17 +215,17 @@ class Trader:
         else:
             self._why = f"waiting for the session of {hours.day}"
 
+    def _last_reason(self) -> str:
+        if self._turns.due("reason", 1.0):
+            self._reason = self._state.last_reason()
+        return self._reason
+
     def _begin(self, hours: SessionHours) -> None:
         trading = self._connected()
         state = self._state.read()
         self._day = compose.open_day(trading, hours, state)
         self._day.start()
         log.info("session", extra={"fields": {"day": hours.day.isoformat(), "open": hours.open.isoformat()}})
-        now = trading.services.clock.now()
-        if state is BotState.GRACEFUL_CLOSING:
-            self._day.feed(e.StopRequested(now, "restart"))
-        elif state is BotState.EMERGENCY_CLOSING:
-            self._day.feed(e.KillRequested(now, "restart", "the closing was interrupted"))
 
     def _run_day(self, day: Day) -> None:
         speed = self._connected().services.clock.speed

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from tbot_bot.domain.errors import StateCorrupt
+from tbot_bot.domain.errors import StateCorrupt, UniverseUnusable
 from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.portfolio import Account
 from tbot_bot.domain.session import ARMED_STATES, SessionHours
@@ -14,6 +15,7 @@ from tbot_bot.runtime.day import Day
 from tbot_bot.runtime.desk import StreamChanged
 from tbot_bot.runtime.journal import JournalledOrder
 from tbot_bot.runtime.reconciler import status_of
+from tbot_bot.screeners.universe_file import read
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.codec import to_json
 from tbot_bot.support.path_resolver import Paths
@@ -95,7 +97,7 @@ def _status(
         "opening_equity": None,
         "tripped": "",
         "vix": None,
-        "universe": None,
+        "universe": _universe(services.paths),
     }
     if day is not None and view is not None:
         body |= _day_status(day, view, now)
@@ -120,8 +122,24 @@ def _day_status(day: Day, view: EngineView, now: datetime) -> dict[str, Any]:
         "tripped": view.tripped,
         "defense": view.defense,
         "vix": to_json(context.vix) if context.vix is not None else None,
-        "universe": {"count": len(context.listings)},
     }
+
+
+def _universe(paths: Paths) -> dict[str, Any] | None:
+    """Size and age of the cached universe; None when there is none to trade on."""
+    try:
+        return _universe_facts(paths, paths.universe.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _universe_facts(paths: Paths, _changed: int) -> dict[str, Any] | None:
+    try:
+        universe = read(paths.universe)
+    except UniverseUnusable:
+        return None
+    return {"count": len(universe.listings), "built_at": universe.built_at.isoformat()}
 
 
 def _session(hours: SessionHours) -> dict[str, Any]:

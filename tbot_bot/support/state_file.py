@@ -36,6 +36,11 @@ class StateFile:
         except ValueError as error:
             raise StateCorrupt(f"{self._paths.bot_state.name} holds no state word") from error
 
+    def last_reason(self) -> str:
+        """Why the state is what it is, in the words of whoever moved it; empty before the first move."""
+        rows = read_lines(self._paths.state_log)
+        return str(rows[-1].get("why", "")) if rows else ""
+
     def initialize(self, by: str) -> None:
         """Write `initialize` on a system that has no state yet; an existing state is left alone."""
         with self._locked():

@@ -60,5 +60,5 @@ def _planned(intent: OrderIntent) -> Decimal:
     """USD that an entry meant to spend; what it cost depends on the market's next moment."""
     if intent.notional is not None:
         return intent.notional
-    assert intent.quantity is not None and intent.reference_price is not None  # noqa: S101, PT018 - every entry has both
+    assert intent.quantity is not None and intent.reference_price is not None  # noqa: PT018 - every entry has both
     return intent.quantity * intent.reference_price
