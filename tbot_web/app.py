@@ -9,14 +9,32 @@ from tbot_bot.interface import Clock, Paths
 from tbot_bot.interface.published import Published
 from tbot_bot.interface.requests import Courier
 from tbot_bot.interface.sessions import Sessions
-from tbot_web.py import configuration_web, control_web, dashboard_web, home_web, live_web, login_web, register_web
+from tbot_web.py import (
+    backtests_web,
+    configuration_web,
+    control_web,
+    dashboard_web,
+    home_web,
+    live_web,
+    login_web,
+    register_web,
+)
 from tbot_web.security import protect, redraw_when_old
 from tbot_web.services import Asker, Services, install
 from tbot_web.support.auth_web import require_login
 from tbot_web.support.session_manager import current_login
 from tbot_web.support.utils_web import asks_for_json, installation
 
-MODULES = (home_web, configuration_web, register_web, login_web, dashboard_web, control_web, live_web)
+MODULES = (
+    home_web,
+    configuration_web,
+    register_web,
+    login_web,
+    dashboard_web,
+    control_web,
+    backtests_web,
+    live_web,
+)
 TITLES = {
     400: "Not accepted",
     401: "Your login has ended",
@@ -47,6 +65,7 @@ def create_app(paths: Paths, clock: Clock, *, hosts: tuple[str, ...] = (), couri
     redraw_when_old(app, "configuration.check", configuration_web.redraw)
     redraw_when_old(app, "register.submit", register_web.redraw)
     redraw_when_old(app, "login.submit", login_web.redraw)
+    redraw_when_old(app, "backtests.submit", backtests_web.redraw)
     redraw_when_old(app, "control.kill", control_web.redraw_kill)
     app.register_error_handler(HTTPException, _refused)
     app.context_processor(_frame)

@@ -103,6 +103,10 @@ class Browser:
         answer = self._session.post(url, data=values, headers={"Referer": page.url}, timeout=60)
         return self._page(answer)
 
+    def cookie(self, name: str) -> str:
+        """A cookie's value; empty when the site has set none."""
+        return self._session.cookies.get(name) or ""
+
     def json(self, path: str) -> dict[str, object]:
         """A JSON answer's object; empty when the page gave something else."""
         answer = self._session.get(urljoin(self._address, path), timeout=30)

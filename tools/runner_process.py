@@ -35,9 +35,9 @@ class RunnerProcess:
         self._process = start_python(["-m", "tbot_bot.runtime.provisioning"], self.terminal, variables)
         wait_for("the runner's public key", self.paths.runner_public_key.exists)
 
-    def provision(self) -> None:
-        """First setup with the defaults, and the first admin. Raises TimeoutError."""
-        wait_for("the first setup", lambda: self.ask("provision", {"values": {}}).ok)
+    def provision(self, values: Mapping[str, str] | None = None) -> None:
+        """First setup with `values` over the defaults, and the first admin. Raises TimeoutError."""
+        wait_for("the first setup", lambda: self.ask("provision", {"values": dict(values or {})}).ok)
         wait_for("the idle state", lambda: current_state(self.paths) is BotState.IDLE)
         person = {"username": ADMIN, "password": secrets.token_urlsafe(20), "email": "admin@example.org"}
         reply = wait_for("the registration", lambda: self._ok("register", person))

@@ -37,8 +37,10 @@ class StateFile:
             raise StateCorrupt(f"{self._paths.bot_state.name} holds no state word") from error
 
     def last_reason(self) -> str:
-        """Why the state is what it is, in the words of whoever moved it; empty before the first move."""
-        rows = read_lines(self._paths.state_log)
+        """Why the state is what it is, in the words of whoever moved it; empty before the first move.
+
+        What led to `shutdown_triggered` is the reason of the emergency before it, not that it ended well."""
+        rows = [row for row in read_lines(self._paths.state_log) if row.get("to") != BotState.SHUTDOWN_TRIGGERED]
         return str(rows[-1].get("why", "")) if rows else ""
 
     def initialize(self, by: str) -> None:

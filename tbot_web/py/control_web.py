@@ -1,4 +1,4 @@
-"""Start, Stop, Kill. Stop and Kill are files that anyone logged in may create: they need no other process alive."""
+"""Start, Stop, Kill, and the answer to an entry that waits for one. Stop and Kill are files that anyone logged in may create: they need no other process alive."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -16,6 +16,7 @@ KILL_ASKED = "Kill was asked for. The bot cancels every order and sells every po
 STOP_ASKED = "Stop was asked for. The bot opens nothing new and closes what is open in good order."
 
 STARTED = "Start was accepted. The bot arms itself for the session on the market's clock."
+CONFIRMED = "Confirmed. The bot checks the entry once more against every limit and then sends it."
 
 Answer = Response | str | tuple[str, int] | tuple[dict[str, str], int] | dict[str, str]
 
@@ -24,6 +25,14 @@ Answer = Response | str | tuple[str, int] | tuple[dict[str, str], int] | dict[st
 @needs(Access.TRADER)
 def start() -> Answer:
     return _answer(services().courier.ask("start", {}, token=token(), ip=client_ip()), STARTED)
+
+
+@pages.post("/confirm")
+@needs(Access.TRADER)
+def confirm() -> Answer:
+    """Let one entry be sent that the bot offers. There is nothing to decline: without an answer nothing is sent."""
+    body = {"client_id": request.form.get("client_id", "")}
+    return _answer(services().courier.ask("confirm_trade", body, token=token(), ip=client_ip()), CONFIRMED)
 
 
 @pages.post("/universe/build")

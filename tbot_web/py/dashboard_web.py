@@ -5,7 +5,6 @@ from flask import Blueprint, render_template, request
 from tbot_bot.domain.session import CLOSING_STATES, BotState
 from tbot_web.services import services
 from tbot_web.support.auth_web import Access, needs
-from tbot_web.support.utils_web import plain
 
 pages = Blueprint("dashboard", __name__)
 STARTABLE = frozenset({BotState.IDLE, BotState.SHUTDOWN, BotState.SHUTDOWN_TRIGGERED, BotState.ERROR})
@@ -51,7 +50,7 @@ def dashboard(state: BotState) -> str:
         state=state,
         startable=state in STARTABLE,
         welcome=request.args.get("welcome") == "1",
-        problem=plain(request.args.get("problem"))[:400],
+        saved=request.args.get("saved") == "1",
     )
 
 

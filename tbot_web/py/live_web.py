@@ -13,7 +13,19 @@ from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.utils_web import installation
 
 pages = Blueprint("live", __name__)
-NAMES = ("status", "account", "positions", "orders", "candidates", "trades", "log", "alerts", "universe", "system")
+NAMES = (
+    "status",
+    "account",
+    "positions",
+    "orders",
+    "candidates",
+    "trades",
+    "log",
+    "alerts",
+    "universe",
+    "jobs",
+    "system",
+)
 
 
 @pages.get("/live.json")

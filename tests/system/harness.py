@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import requests
+
+from tbot_bot.support.path_resolver import Paths
+from tools.child import children, end, start_python
 from tools.day_verdict import day_faults
 from tools.demo_process import DemoProcess, Killed
+from tools.foreground import free_port, free_port_pair
 from tools.killers import Killer, Moment
+from tools.page_client import Browser
 
 LONGEST_SECONDS = 240.0
 
@@ -43,3 +50,39 @@ class KilledDay:
         self._demo.end()
         self._killer.join(30)
         return FinishedDay(self._demo, code, self._killer.killed, day_faults(self._demo.paths))
+
+
+class LiveBot:
+    """`make run` on a root and ports of its own."""
+
+    def __init__(self, folder: Path, speed: int) -> None:
+        self.paths = Paths((folder / "root").resolve())
+        self.terminal = folder / "terminal.txt"
+        self.paper = free_port_pair()
+        web = free_port()
+        self.browser = Browser(f"http://127.0.0.1:{web}")
+        variables = {
+            "TBOT_ROOT": str(self.paths.root),
+            "TBOT_WEB_PORT": str(web),
+            "TBOT_PAPER_PORT": str(self.paper),
+            "TBOT_PAPER_SPEED": str(speed),
+        }
+        self._process = start_python(["-m", "tools.foreground"], self.terminal, variables)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """supervisord and all that it runs."""
+        return self._process.pid, *children(self._process.pid)
+
+    def fault(self, **what: object) -> None:
+        address = f"http://127.0.0.1:{self.paper + 1}/faults"
+        requests.post(address, json=what, timeout=10).raise_for_status()
+
+    def part(self, name: str) -> dict[str, Any]:
+        """A published snapshot's body as the browser sees it."""
+        parts = self.browser.json(f"/live.json?names={name}").get("parts")
+        part = parts.get(name) if isinstance(parts, dict) else None
+        return dict(part["body"]) if isinstance(part, dict) else {}
+
+    def stop(self) -> None:
+        end(self._process)

@@ -1,0 +1,207 @@
+"""Planted secrets are looked for in every byte that tbot leaves behind: files, databases, logs, tracebacks, /proc."""
+
+import base64
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tbot_bot.domain.session import ARMED_STATES
+from tbot_bot.support.path_resolver import ROOT_VARIABLE
+from tests.system.harness import LiveBot
+from tools.child import end, start_python
+from tools.page_client import Browser
+from tools.runner_process import RunnerProcess, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("canary")]
+
+USER = "canary-admin"
+
+
+def planted(name: str) -> str:
+    return f"cnry-{name}-{secrets.token_hex(12)}"
+
+
+def disguises(secret: str) -> tuple[bytes, ...]:
+    """The value as it is, and as careless code might write it."""
+    raw = secret.encode()
+    plain = base64.b64encode(raw).rstrip(b"=")
+    return raw, plain, raw.hex().encode(), quote(secret, safe="").encode(), raw[::-1], secret.encode("utf-16-le")
+
+
+def leaks(places: Iterable[tuple[str, bytes]], known: dict[str, str]) -> list[str]:
+    """(place, content) pairs against name → secret."""
+    return [
+        f"{name} is in {place}"
+        for place, content in places
+        for name, secret in known.items()
+        if any(form in content for form in disguises(secret))
+    ]
+
+
+def files(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file below `root`, names included; a file that goes away meanwhile is not there to be read."""
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            try:
+                yield str(path.relative_to(root)), str(path).encode() + b"\n" + path.read_bytes()
+            except FileNotFoundError:
+                continue
+
+
+def processes(pids: Iterable[int]) -> Iterator[tuple[str, bytes]]:
+    for pid in pids:
+        for name in ("cmdline", "environ"):
+            try:
+                yield f"{name} of {pid}", Path(f"/proc/{pid}/{name}").read_bytes()
+            except OSError:
+                continue
+
+
+def sent(browser: Browser, path: str, action: str, typed: dict[str, str]) -> int:
+    """Fill in one form and submit it once the page has it; the answer's status."""
+
+    def page() -> Any:
+        found = browser.open(path)
+        return found if any(form.action.endswith(action) for form in found.forms) else None
+
+    shown = wait_for(f"the form {action}", page)
+    return browser.send(shown, shown.form(action), typed).status
+
+
+def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
+    known = {"it": planted("self")}
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "plain.log").write_text(f"x{known['it']}y")
+    (tmp_path / "coded").write_bytes(base64.b64encode(known["it"].encode()))
+
+    assert leaks(files(tmp_path), known) == [f"it is in {name}" for name in ("a/plain.log", "coded")]
+    assert leaks([("here", b"nothing")], known) == []
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> Iterator[LiveBot]:
+    running = LiveBot(tmp_path, speed=600)
+    yield running
+    running.stop()
+
+
+def test_no_secret_reaches_a_file_or_the_process_table(bot: LiveBot) -> None:
+    """A first day in which the user mistypes, logs in wrongly, trades, and the venue fails in every way it can."""
+    known = {
+        key: planted(key.lower().replace("_", "-"))
+        for key in ("BROKER_API_KEY", "BROKER_SECRET_KEY", "BROKER_USERNAME", "BROKER_PASSWORD", "SCREENER_API_KEY")
+    }
+    known |= {f"ALERT_URL_{name}": planted(name.lower()) for name in ("EMAIL", "SLACK", "SMS", "PAGERDUTY")}
+    known |= {"password": planted("password"), "wrong password": planted("wrong"), "mistyped": planted("mistyped")}
+    values = {key: f"json://127.0.0.1:9/{text}" if key.startswith("ALERT") else text for key, text in known.items()}
+    typed = {key: values[key] for key in values if key.isupper()} | {
+        "BROKER_URL": f"http://127.0.0.1:{bot.paper}",
+        "CRITICAL_ALERT_CHANNEL": "slack",
+    }
+    wrong = typed | {"MAX_TRADES": known["mistyped"], "BROKER_SECRET_KEY": known["mistyped"]}
+    person = {"username": USER, "email": "canary@example.org"}
+    browser = bot.browser
+
+    wait_for("the web", lambda: _answers(browser), 60)
+    assert sent(browser, "/configuration", "/configuration", wrong) == 422
+    assert sent(browser, "/configuration", "/configuration", typed) < 400
+    assert sent(browser, "/register", "/register", person | _twice(known["mistyped"], known["password"])) == 422
+    assert sent(browser, "/register", "/register", person | _twice(known["password"], known["password"])) < 400
+    assert sent(browser, "/", "/logout", {}) < 400
+    assert sent(browser, "/login", "/login", {"username": USER, "password": known["wrong password"]}) == 401
+    assert sent(browser, "/login", "/login", {"username": known["mistyped"], "password": known["password"]}) == 401
+    assert sent(browser, "/login", "/login", {"username": USER, "password": known["password"]}) < 400
+    known["cookie"] = browser.cookie("tbot_session")
+    known["form cookie"] = browser.cookie("tbot_form")
+    assert sent(browser, "/universe", "/universe/build", {}) < 400
+    wait_for("the universe", lambda: bot.part("universe").get("built_at"), 60)
+    assert sent(browser, "/", "/start", {}) < 400
+    wait_for("the armed bot", lambda: browser.json("/live.json").get("state") in ARMED_STATES)
+    for status in (500, 503, 504, 429):
+        bot.fault(http_status=status, http_count=15)
+        time.sleep(1)
+    bot.fault(drop_streams=True)
+    wait_for("a filled order", lambda: any(row["filled"] for row in bot.part("orders").get("rows", ())), 60)
+
+    found = leaks(processes(bot.pids), known) + leaks(files(bot.paths.root), known)
+    bot.stop()
+    found += leaks(files(bot.paths.root), known) + leaks([("the terminal", bot.terminal.read_bytes())], known)
+
+    assert sorted(set(found)) == []
+
+
+def _answers(browser: Browser) -> bool:
+    try:
+        return browser.open("/health").status == 200
+    except OSError:
+        return False
+
+
+def _twice(password: str, again: str) -> dict[str, str]:
+    return {"password": password, "again": again}
+
+
+class Parrot(BaseHTTPRequestHandler):
+    """A broker that answers with everything it was told, secrets and all, as errors and as nonsense."""
+
+    asked = 0
+
+    def _repeat(self) -> None:
+        told = "; ".join(f"{name}={value}" for name, value in self.headers.items())
+        status = (401, 500, 403, 200, 422, 503, 302)[type(self).asked % 7]
+        type(self).asked += 1
+        body = f'{{"code": 40110000, "message": "denied: {told} at {self.path}", "account": "{told}"}}'.encode()
+        self.send_response(status, told[:200])
+        self.send_header("X-Told", told)
+        self.send_header("Location", f"http://127.0.0.1:9/{quote(told)}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_DELETE = do_PATCH = _repeat  # noqa: N815 - the names are http.server's
+
+    def log_message(self, *_: object) -> None:
+        """The test's output needs none of it."""
+
+
+@pytest.fixture
+def parrot() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def test_a_broker_that_repeats_our_secrets_finds_no_echo_in_our_logs(
+    tmp_path: Path, parrot: ThreadingHTTPServer
+) -> None:
+    known = {"BROKER_API_KEY": planted("api"), "BROKER_SECRET_KEY": planted("secret")}
+    url = f"http://127.0.0.1:{parrot.server_address[1]}"
+    runner = RunnerProcess(tmp_path)
+    workers = []
+    try:
+        runner.start()
+        runner.provision({"BROKER_URL": url, **known})
+        variables = {ROOT_VARIABLE: str(runner.paths.root)}
+        for module in (["tbot_bot.runtime.trader"], ["tbot_bot.runtime.universe"]):
+            workers.append(start_python(["-m", *module], tmp_path / f"{module[0]}.txt", variables))
+        wait_for("many answers", lambda: Parrot.asked > 14, 60)
+        found = leaks(processes(worker.pid for worker in workers), known)
+    finally:
+        for worker in workers:
+            end(worker)
+        runner.end()
+    found += leaks(files(tmp_path), known)
+
+    assert found == []
+    assert b'"level": "error"' in (tmp_path / "tbot_bot.runtime.trader.txt").read_bytes()
