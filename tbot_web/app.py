@@ -56,7 +56,8 @@ def create_app(paths: Paths, clock: Clock, *, hosts: tuple[str, ...] = (), couri
 
     `hosts`: names besides loopback under which it may be reached, e.g. behind a proxy."""
     app = Flask(__name__)
-    install(app, Services(paths, courier or Courier(paths, clock), Published(paths, clock), Sessions(paths, clock)))
+    courier = courier or Courier(paths, clock)
+    install(app, Services(paths, courier, Published(paths, clock), Sessions(paths, clock), clock))
     require_login(app)
     protect(app, hosts)
     for module in MODULES:

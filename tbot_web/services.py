@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 from flask import current_app
 
 from tbot_bot.domain.session import BotState
-from tbot_bot.interface import Paths
+from tbot_bot.interface import Clock, Paths
 from tbot_bot.interface.published import Published
 from tbot_bot.interface.requests import Reply
 from tbot_bot.interface.sessions import Sessions
@@ -30,6 +30,7 @@ class Services:
     courier: Asker
     published: Published
     sessions: Sessions
+    clock: Clock
 
     def state(self) -> BotState | None:
         """The bot's state; None when the state file is missing or damaged."""

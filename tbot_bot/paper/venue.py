@@ -46,14 +46,16 @@ class Venue:
         return max(now, self.exchange.matched_ms)
 
     def authenticate(self, key_id: str, secret: str) -> Account | None:
-        """Trust on first use: a new key id opens an account; a known one needs the secret it came with."""
+        """Trust on first use: a new key id opens an account; a known one needs the secret it came with.
+
+        The database holds only digests of both."""
         if not key_id or not secret or len(key_id) > MAX_CREDENTIAL or len(secret) > MAX_CREDENTIAL:
             return None
-        digest = hashlib.sha256(secret.encode()).hexdigest()
-        account = self.keys.get(key_id)
+        known, digest = (hashlib.sha256(text.encode()).hexdigest() for text in (key_id, secret))
+        account = self.keys.get(known)
         if account is None:
-            account = self.exchange.open_account(key_id, digest, self.settings.opening_cash, self.sync())
-            self.keys[key_id] = account
+            account = self.exchange.open_account(known, digest, self.settings.opening_cash, self.sync())
+            self.keys[known] = account
         return account if hmac.compare_digest(account.secret_hash, digest) else None
 
     def past_days(self, now_ms: int, count: int) -> list[date]:

@@ -4,10 +4,11 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from tbot_bot.domain.errors import IllegalTransition
+from tbot_bot.domain.errors import AuditUnavailable, StateCorrupt
 from tbot_bot.domain.market import Bar
-from tbot_bot.domain.orders import FINAL_STATUSES, ClientOrderId, OrderIntent, OrderReport, OrderStatus
+from tbot_bot.domain.orders import FINAL_STATUSES, ClientOrderId, OrderIntent, OrderReport, OrderStatus, Purpose
 from tbot_bot.domain.portfolio import Account
 from tbot_bot.domain.session import BotState
 from tbot_bot.engine import commands as c
@@ -66,6 +67,7 @@ class Day:
         self.reconciled = e.Reconciled(services.clock.now(), False, "not compared with the broker yet")
         # A loss limit stays tripped for the session; who kills by hand may start again by hand.
         self._killed_by_hand = context.state is BotState.EMERGENCY_CLOSING and not context.tripped
+        self.halted = False
         self.asked_confirmations: dict[ClientOrderId, c.AskConfirmation] = {}
         self.done: c.DayDone | None = None
         self._done_since: float | None = None
@@ -104,6 +106,11 @@ class Day:
         """Entries that still wait for a trader, oldest first."""
         now = self._services.clock.now()
         return [asked for asked in self.asked_confirmations.values() if asked.until > now]
+
+    def halt(self, why: str) -> None:
+        """Enter nothing more and close in good order; once."""
+        self.halted = True
+        self.feed(e.StopRequested(self._services.clock.now(), why))
 
     def resync(self) -> None:
         """A stream came back: what happened meanwhile is asked for at once."""
@@ -195,7 +202,10 @@ class Day:
         if report.filled_quantity > (old.filled_quantity if old else 0):
             self._desk.pull_executions(self.keeper.since)
         self.orders[report.client_id] = JournalledOrder(known.intent, report)
-        self._journal.report(report)
+        try:
+            self._journal.report(report)
+        except OSError as error:
+            log.error("a report could not be journalled", extra={"fields": {"why": error.strerror}})
         if report.status is OrderStatus.REJECTED:
             self._log_unresolved(report.client_id, report.reason)
 
@@ -221,12 +231,23 @@ class Day:
 
     def _book(self, message: ExecutionsPulled) -> None:
         intents = {cid: order.intent for cid, order in self.orders.items()}
-        for execution in self.keeper.book(message.executions, intents):
-            self._services.audit.record("fill", "bot", {"execution": to_json(execution)})
+        refused = len(self.keeper.refused)
+        booked = self.keeper.book(message.executions, intents)
+        for why in list(self.keeper.refused.values())[refused:]:
+            self._services.notifier.notify("critical", "a fill is not in the ledger", why)
+        for execution in booked:
+            self._audit("fill", {"execution": to_json(execution)})
             fields = {
                 name: str(getattr(execution, name)) for name in ("symbol", "side", "quantity", "price", "client_id")
             }
             log.info("fill", extra={"fields": fields})
+
+    def _audit(self, event: str, detail: dict[str, Any]) -> None:
+        """Record what has happened already: it cannot be undone for want of a record."""
+        try:
+            self._services.audit.record(event, "bot", detail)
+        except AuditUnavailable as error:
+            log.critical("an event could not be audited", extra={"fields": {"event": event, "why": str(error)}})
 
     def _reconcile(self, message: BooksPulled) -> None:
         now = self._services.clock.now()
@@ -281,26 +302,35 @@ class Day:
                 self._services.broker.watch_quotes(symbols)
 
     def _submit(self, intent: OrderIntent) -> None:
+        """Journal and audit, then send. Without a record there is no entry; what closes a position is sent anyway."""
         if intent.client_id in self.orders:
             log.critical("the same order was asked for twice; not sent", extra={"fields": {"id": intent.client_id}})
             return
-        self._journal.intend(intent)
         self.orders[intent.client_id] = JournalledOrder(intent)
+        try:
+            self._journal.intend(intent)
+            self._services.audit.record("order", "bot", {"intent": to_json(intent)})
+        except (OSError, AuditUnavailable) as error:
+            log.critical("an order could not be recorded", extra={"fields": {"why": str(error)}})
+            if intent.purpose is Purpose.ENTRY:
+                why = "it could not be recorded, so it was not sent"
+                self._desk.tell(e.OrderNotSent(self._services.clock.now(), intent.client_id, why))
+                return
         size = f"{intent.quantity} shares" if intent.quantity is not None else f"${intent.notional}"
         names = ("strategy", "purpose", "side", "symbol", "reason", "client_id")
         log.info("order", extra={"fields": {"size": size, **{name: str(getattr(intent, name)) for name in names}}})
-        self._services.audit.record("order", "bot", {"intent": to_json(intent)})
         self._desk.submit(intent)
 
     def _move(self, to: BotState, why: str) -> None:
+        """Follow the engine with the state word; an `error` stays one until someone starts again."""
         try:
             now = self._services.state.read()
-            if now is not to:
+            if now is not to and (now is not BotState.ERROR or to is BotState.EMERGENCY_CLOSING):
                 self._services.state.move(now, to, "bot", why)
-        except IllegalTransition as error:
-            log.error("state", extra={"fields": {"why": str(error)}})
-        if to is BotState.EMERGENCY_CLOSING and not self._killed_by_hand:
-            self._journal.trip(why)
+            if to is BotState.EMERGENCY_CLOSING and not self._killed_by_hand:
+                self._journal.trip(why)
+        except (StateCorrupt, OSError) as error:
+            log.error("the state did not follow", extra={"fields": {"to": to.value, "why": str(error)}})
 
     def _finish(self, command: c.DayDone) -> None:
         self.done = command

@@ -63,7 +63,15 @@ Inbox = queue.SimpleQueue[Message]
 class Desk:
     """Asks the broker from its own threads. Orders and data never wait for each other."""
 
-    def __init__(self, broker: Broker, data: MarketData, clock: MarketClock, inbox: Inbox) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        data: MarketData,
+        clock: MarketClock,
+        inbox: Inbox,
+        pauses: tuple[float, ...] = INQUIRY_PAUSES,
+    ) -> None:
+        self._pauses = pauses
         self._broker = broker
         self._data = data
         self._clock = clock
@@ -79,6 +87,10 @@ class Desk:
         self._closed.set()
         for pool in (self._orders, self._questions):
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def tell(self, message: Message) -> None:
+        """Put a fact of the host's own in line with the broker's answers."""
+        self._inbox.put(message)
 
     def submit(self, intent: OrderIntent) -> None:
         """Send once; answered by OrderReported, OrderNotSent or OrderLost."""
@@ -170,7 +182,7 @@ class Desk:
 
     def _inquire(self, client_id: ClientOrderId) -> None:
         absent = 0
-        for pause in INQUIRY_PAUSES:
+        for pause in self._pauses:
             try:
                 report = self._broker.get_order(client_id)
             except BrokerUnavailable:
@@ -182,7 +194,7 @@ class Desk:
                 return
             if self._closed.wait(pause):
                 return
-        if absent == len(INQUIRY_PAUSES):
+        if absent == len(self._pauses):
             self._inbox.put(events.OrderAbsent(self._clock.now(), client_id))
         else:
             self._inbox.put(events.OrderLost(self._clock.now(), client_id))

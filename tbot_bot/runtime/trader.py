@@ -88,7 +88,7 @@ class Trader:
                 return
             log.critical("bot_state.txt is missing or corrupt; new entries are halted")
             self._state.move(None, BotState.ERROR, "bot", "bot_state.txt was missing or corrupt")
-            return
+            state = BotState.ERROR
         if state in SETUP_STATES:
             self._drop()
             self._idle("waiting for provisioning to finish")
@@ -97,6 +97,8 @@ class Trader:
         self._flags(state)
         self._read_messages(trading)
         if self._day is not None:
+            if state is BotState.ERROR and not self._day.halted:
+                self._day.halt("the state became error")
             self._run_day(self._day)
         else:
             self._between_days(trading, self._state.read())
@@ -252,11 +254,15 @@ class Trader:
         if not self._turns.due("publish", 0.5):
             return
         lines = self._tail.lines()
-        if self._desk is None:
-            self._publisher.publish("status", idle_status(self._paths, self._why))
-            self._publisher.publish("log", {"lines": lines})
-        else:
-            self._views.publish(self._desk, self._day, self._why, tuple(self._streams.values()), lines)
+        try:
+            if self._desk is None:
+                self._publisher.publish("status", idle_status(self._paths, self._why))
+                self._publisher.publish("log", {"lines": lines})
+            else:
+                self._views.publish(self._desk, self._day, self._why, tuple(self._streams.values()), lines)
+        except OSError as error:
+            # A full disk blinds the dashboard; it must not stop exits.
+            log.error("nothing could be published", extra={"fields": {"why": error.strerror}})
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from tbot_bot.domain.session import BotState
+from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, BotState
 from tbot_bot.interface.requests import Reply
 from tbot_web.py.home_web import waiting
 from tbot_web.services import services
@@ -29,7 +29,9 @@ def configuration() -> str | tuple[str, int] | Response:
     form = load_form(services().published)
     if form is None:
         return waiting()
-    return render_template("configuration.html", title=_title(), form=form, first_run=_first_run())
+    return render_template(
+        "configuration.html", title=_title(), form=form, first_run=_first_run(), not_now=_not_now(state)
+    )
 
 
 @pages.post("/configuration")
@@ -83,7 +85,7 @@ def _progress() -> dict[str, Any]:
     to = None
     if not failed and phase != "running":
         if install.provisioned and not setting_up(state, install):
-            to = url_for("register.register") if install.users is False else url_for("home.home")
+            to = url_for("register.register") if install.users is False else url_for("home.home", saved=1)
         elif state is BotState.INITIALIZE and phase != "done":
             to = url_for("configuration.configuration")
     return {
@@ -114,6 +116,18 @@ def _judged(reply: Reply) -> tuple[str, int] | str:
         retyped=True,
     )
     return page, (200 if reply.ok else 422 if reply.faults else 503)
+
+
+def _not_now(state: BotState | None) -> str:
+    """Why saving has to wait, told before anything is typed; empty when it need not. The runner decides when asked."""
+    if _first_run() or state is BotState.IDLE:
+        return ""
+    if state in ARMED_STATES:
+        return f"The bot is running ({state}): stop it first. Settings change only while it is idle."
+    if state in CLOSING_STATES:
+        return "Positions are being closed: settings can be changed once the bot is idle."
+    word = "in an unknown state" if state is None else f"halted ({state.replace('_', ' ')})"
+    return f"The bot is {word}, and settings change only while it is idle. Start it again, then stop it."
 
 
 def _first_run() -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import requests
 
+from tbot_bot.paper.store import Store
 from tbot_bot.support.path_resolver import Paths
 from tools.child import children, end, start_python
 from tools.day_verdict import day_faults
@@ -28,6 +29,15 @@ class FinishedDay:
 
     def of(self, unit: str) -> list[Killed]:
         return [each for each in self.killed if each.unit == unit]
+
+    @property
+    def fills(self) -> int:
+        """At the venue."""
+        store = Store(self.demo.paths.paper)
+        try:
+            return len(tuple(store.fills()))
+        finally:
+            store.close()
 
     @property
     def terminal(self) -> str:

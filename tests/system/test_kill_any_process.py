@@ -6,7 +6,6 @@ within milliseconds of having written down an order. TBOT_KILL_SEED repeats a ru
 import os
 import random
 import secrets
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,8 @@ from tools.killers import Moment, random_moments
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("kill")]
 
 SERVANTS = ("paper", "provisioning", "web", "universe", "backtest")
-SPEED, BOT_DAY_SPEED = 450, 300
-BOT_KILLS = 6
+SPEED, BOT_DAY_SPEED = 450, 200
+INTENT_KILLS = 4
 SETUP = (1.0, 7.0)
 DAY = (8.0, 45.0)
 
@@ -33,8 +32,10 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> tuple[FinishedDay, Finishe
     once_more = dice.choice(SERVANTS)
     moments = (*random_moments(dice, SERVANTS, *DAY), *random_moments(dice, (once_more,), *SETUP))
     servants = KilledDay(folder / "servants", SPEED, tuple(sorted(moments, key=lambda moment: moment.at)))
-    pauses = tuple(dice.choice((0.0, dice.uniform(0, 0.03))) for _ in range(BOT_KILLS - 1))
-    bot = KilledDay(folder / "bot", BOT_DAY_SPEED, (Moment(dice.uniform(3, 12), "bot"),), pauses)
+    # The first one late enough to leave a position behind, the others before or while the order is sent.
+    pauses = (dice.uniform(0.3, 0.8), *(dice.choice((0.0, dice.uniform(0, 0.03))) for _ in range(INTENT_KILLS - 1)))
+    times = tuple(Moment(dice.uniform(first, first + 10), "bot") for first in (3, 40, 70, 95))
+    bot = KilledDay(folder / "bot", BOT_DAY_SPEED, times, pauses)
     found = servants.finish(), bot.finish()
     for day in found:
         print(*day.killed, sep="\n")
@@ -61,12 +62,12 @@ def test_the_bot_dies_at_least_five_times_and_comes_back(days: tuple[FinishedDay
 
     assert len(killed) >= 5, days[1].terminal[-3000:]
     assert all(each.restarted_after is not None for each in killed[:-1]), killed
-    assert sum("intent" in each.why for each in killed) >= 4
-    assert all(b.at > a.at for a, b in pairwise(killed))
+    assert sum("intent" in each.why for each in killed) >= 2
 
 
 def test_the_day_on_which_the_bot_kept_dying_is_good(days: tuple[FinishedDay, FinishedDay]) -> None:
     day = days[1]
 
+    assert day.fills > 0
     assert day.faults == ()
     assert day.code == 0, day.terminal[-3000:]

@@ -123,15 +123,15 @@ function tell(words) {
   box.focus();
 }
 
-// A failed first setup leads back here: what was typed comes back, secrets excepted
+// A saving that failed leads back here: what was typed comes back, secrets excepted. Settings in use are otherwise shown as stored
 function keep() {
-  if (!("firstRun" in form.dataset)) return;
   const typed = inputs.filter((i) => i.type !== "password").map((i) => [i.id, value(i)]);
   try { sessionStorage.setItem(KEEP, JSON.stringify(typed)); } catch { /* private mode */ }
 }
 
 function restore() {
-  if (!("firstRun" in form.dataset) || verdict.childElementCount) return;
+  const back = "firstRun" in form.dataset || new URLSearchParams(location.search).has("again");
+  if (!back || verdict.querySelector("[data-focus]")) return;
   let typed = [];
   try { typed = JSON.parse(sessionStorage.getItem(KEEP) ?? "[]"); } catch { /* private mode */ }
   for (const [id, text] of typed) {

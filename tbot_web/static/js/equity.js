@@ -5,10 +5,13 @@ import * as f from "./format.js";
 const HEIGHT = 180, LEFT = 16, RIGHT = 76, TOP = 12, BOTTOM = 24;
 
 export function drawEquity(host, account, status) {
-  const points = (account?.series ?? []).map(([iso, value]) => [f.instant(iso), Number(value)]).filter(([t, v]) => t !== null && Number.isFinite(v));
-  const tiles = el("dl", { class: "tiles" }, tile("Equity", f.money(account?.equity), "large"), tile("Day", change(account), f.side(account?.day_pnl)),
+  const points = (account?.series ?? []).map(([iso, value]) => [f.instant(iso), Number(value)])
+    .filter(([t, v]) => t !== null && Number.isFinite(v));
+  const tiles = el("dl", { class: "tiles" },
+    tile("Equity", f.money(account?.equity), "large"), tile("Day", change(account), f.side(account?.day_pnl)),
     tile("Cash", f.money(account?.cash)), tile("Buying power", f.money(account?.buying_power)));
-  host.replaceChildren(tiles, points.length > 1 ? picture(host, points, account, status) : el("p", { class: "empty" }, "The line begins with the second value of the session."));
+  const none = () => el("p", { class: "empty" }, "The line begins with the second value of the session.");
+  host.replaceChildren(tiles, points.length > 1 ? picture(host, points, account, status) : none());
 }
 
 const tile = (name, value, kind) => el("div", {}, el("dt", {}, name), el("dd", { class: kind }, value));
@@ -25,9 +28,12 @@ function picture(host, points, account, status) {
   const x = (t) => LEFT + ((t - from) / Math.max(1, to - from)) * (width - LEFT - RIGHT);
   const y = (v) => TOP + ((high + pad - v) / (high - low + 2 * pad)) * (HEIGHT - TOP - BOTTOM);
   const [lastAt, last] = points.at(-1);
-  return svg("svg", { class: "chart", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `Equity from ${f.money(points[0][1])} to ${f.money(last)}; lowest ${f.money(low)}, highest ${f.money(high)}` },
+  const words = `Equity from ${f.money(points[0][1])} to ${f.money(last)}; lowest ${f.money(low)}, highest ${f.money(high)}`;
+  return svg("svg", { class: "chart", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": words },
     [low, high].map((v) => [svg("line", { class: "grid-line", x1: LEFT, x2: width - RIGHT, y1: y(v), y2: y(v) }), label(width, y(v), v, y(last))]),
-    Number.isFinite(base) && [svg("line", { class: "base-line", x1: LEFT, x2: width - RIGHT, y1: y(base), y2: y(base) }, svg("title", {}, `Opening equity ${f.money(base)}`)),
+    Number.isFinite(base) && [
+      svg("line", { class: "base-line", x1: LEFT, x2: width - RIGHT, y1: y(base), y2: y(base) },
+        svg("title", {}, `Opening equity ${f.money(base)}`)),
       svg("text", { x: width - RIGHT - 4, y: y(base) - 5, "text-anchor": "end" }, "at the open")],
     svg("path", { class: "equity-line", d: points.map(([t, v], i) => `${i ? "L" : "M"}${x(t).toFixed(1)} ${y(v).toFixed(1)}`).join("") }),
     svg("circle", { cx: x(lastAt), cy: y(last), r: 3.5, class: "mark-entry" }),

@@ -33,7 +33,8 @@ const dollars = (n) => "$" + n.toLocaleString("en-US", { maximumFractionDigits: 
 /** "Will trade at most 4 positions a window …", from the text of the settings; says so when they make no sense yet. */
 export function summary(read) {
   if (read("DISABLE_ALL_TRADES") === "true") return "Will watch and rank, but place no order: all trading is blocked.";
-  const allocation = Number(read("TOTAL_ALLOCATION")), loss = Number(read("DAILY_LOSS_LIMIT")), trades = Number(read("MAX_TRADES")), cap = Number(read("MAX_RISK_PER_TRADE"));
+  const allocation = Number(read("TOTAL_ALLOCATION")), loss = Number(read("DAILY_LOSS_LIMIT"));
+  const trades = Number(read("MAX_TRADES")), cap = Number(read("MAX_RISK_PER_TRADE"));
   const weights = read("WEIGHTS").split(",").map((w) => Number(w.trim() || "x"));
   const numbers = [allocation, loss, trades, cap, ...weights];
   if (numbers.some((n) => !Number.isFinite(n) || n <= 0)) return "The sum-up returns when capital, weights, trades and loss limit are numbers above 0.";
@@ -44,5 +45,7 @@ export function summary(read) {
   const largest = Math.min(Math.max(...weights) * allocation, cap) * PAPER_EQUITY;
   const broker = read("BROKER_NAME");
   const where = broker === "PAPER" ? "On the built-in paper exchange" : `Through ${broker}`;
-  return `${where}, will trade at most ${trades} position${trades === 1 ? "" : "s"} a window of up to ${dollars(largest)} each (${names.join(", ")}), and stops for the day at −${dollars(loss * PAPER_EQUITY)}. Assumes ${dollars(PAPER_EQUITY)} of equity, what the paper exchange starts with.`;
+  const positions = `${trades} position${trades === 1 ? "" : "s"} a window of up to ${dollars(largest)} each (${names.join(", ")})`;
+  const assumed = `Assumes ${dollars(PAPER_EQUITY)} of equity, what the paper exchange starts with.`;
+  return `${where}, will trade at most ${positions}, and stops for the day at −${dollars(loss * PAPER_EQUITY)}. ${assumed}`;
 }

@@ -5,7 +5,6 @@ import { body, facts, onFacts, post } from "./live.js";
 import { announce, marketNow } from "./topbar.js";
 
 const host = byId("confirmations");
-const SIDES = { buy: "buy", sell: "sell" };
 const shown = new Map();
 
 export function startOffers() {
@@ -30,7 +29,7 @@ function draw() {
 }
 
 function add(offer) {
-  const words = `${String(offer.strategy).toUpperCase()} would ${SIDES[offer.side] ?? offer.side} ${offer.symbol} for ${f.money(offer.value)}`;
+  const words = `${String(offer.strategy).toUpperCase()} would ${offer.side} ${offer.symbol} for ${f.money(offer.value)}`;
   const left = el("span", { class: "left" });
   const answer = el("p", { class: "answer", role: "status" });
   const button = el("button", { type: "button", class: "first", "aria-label": `Confirm: ${words}` }, "Confirm");
@@ -47,17 +46,18 @@ function tick() {
   const now = marketNow(), silent = facts.parts.status?.stale || facts.cut !== null;
   for (const { offer, left, button, sent } of shown.values()) {
     const until = f.instant(offer.until);
-    const over = until !== null && now !== null && now >= until;
-    say(left, standing(until, now, over, silent));
+    const seconds = until === null || now === null ? null : (until - now) / 1000;
+    const over = seconds !== null && seconds <= 0;
+    say(left, standing(offer, seconds, silent));
     button.disabled = sent || over || Boolean(silent);
   }
 }
 
-function standing(until, now, over, silent) {
-  if (silent) return "The strategy runtime cannot be heard now: whether the offer still stands is not known. Nothing is sent without an answer.";
-  if (until === null || now === null) return "How long it stands is not known.";
-  if (over) return "The offer has run out; nothing is sent.";
-  return `Stands for ${f.duration((until - now) / 1000)} of market time, until ${f.exchangeTime(body("status").confirmations.length ? new Date(until).toISOString() : null)} New York.`;
+function standing({ until }, seconds, silent) {
+  if (silent) return "— The strategy runtime cannot be heard; whether the offer still stands is not known.";
+  if (seconds === null) return "— How long it stands is not known.";
+  if (seconds <= 0) return "The offer has run out; nothing is sent.";
+  return `Stands for ${f.duration(seconds)} of market time, until ${f.exchangeTime(until)} New York.`;
 }
 
 async function confirm(view) {

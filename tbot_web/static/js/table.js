@@ -63,7 +63,8 @@ export class Table {
     const bare = this.rows.length === 0;
     this.none.hidden = !bare;
     this.scroll.hidden = this.tools.hidden = bare;
-    this.count.textContent = rows.length === this.rows.length ? `${rows.length} row${rows.length === 1 ? "" : "s"}` : `${rows.length} of ${this.rows.length} rows`;
+    const all = rows.length === this.rows.length;
+    this.count.textContent = all ? `${rows.length} row${rows.length === 1 ? "" : "s"}` : `${rows.length} of ${this.rows.length} rows`;
     const focused = this.tbody.contains(document.activeElement) ? document.activeElement.dataset.id : null;
     this.tbody.replaceChildren(...rows.flatMap((row, i) => this.line(row, String(this.id(row, i)))));
     if (focused) this.tbody.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
@@ -71,7 +72,8 @@ export class Table {
 
   line(row, id) {
     const minor = this.columns.filter((c) => c.minor);
-    const cells = this.columns.map((c) => el("td", { class: [c.num && "num", c.minor && "minor", c.words && "words"].filter(Boolean).join(" ") }, c.show(row)));
+    const kind = (c) => [c.num && "num", c.minor && "minor", c.words && "words"].filter(Boolean).join(" ");
+    const cells = this.columns.map((c) => el("td", { class: kind(c) }, c.show(row)));
     if (!minor.length) return [el("tr", {}, cells)];
     const detail = el("tr", { class: this.open.has(id) ? "detail open" : "detail" },
       el("td", { colspan: this.columns.length }, el("dl", {}, minor.map((c) => [el("dt", {}, c.label), el("dd", {}, c.show(row))]))));
@@ -92,7 +94,8 @@ export class Table {
   }
 
   save() {
-    const lines = [this.columns.map((c) => c.label), ...this.visible().map((row) => this.columns.map((c) => (c.csv ? c.csv(row) : row[c.key] ?? text(c, row))))];
+    const cells = (row) => this.columns.map((c) => (c.csv ? c.csv(row) : row[c.key] ?? text(c, row)));
+    const lines = [this.columns.map((c) => c.label), ...this.visible().map(cells)];
     const csv = lines.map((line) => line.map(quote).join(",")).join("\r\n") + "\r\n";
     const url = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
     el("a", { href: url, download: `tbot-${this.name}.csv` }).click();

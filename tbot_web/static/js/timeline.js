@@ -21,7 +21,8 @@ export function drawTimeline(host, status, marks, now) {
     svg("rect", { class: "w-session", x: x(opens), y: TOP, width: x(closes) - x(opens), height: box.bottom - TOP }),
     hours(box, opens, closes), status.windows.map((w) => windowBars(box, w, status)), status.skipped.map((s) => skipped(box, s, x(opens))),
     limits(box, status, now), marks.map((m) => mark(box, m)));
-  const blocked = status.windows.filter((w) => w.blocked).map((w) => el("p", { class: "empty" }, `${w.strategy.toUpperCase()} enters nothing: ${w.blocked}`));
+  const blocked = status.windows.filter((w) => w.blocked)
+    .map((w) => el("p", { class: "empty" }, `${w.strategy.toUpperCase()} enters nothing: ${w.blocked}`));
   host.replaceChildren(picture, key(), ...blocked);
 }
 
@@ -45,7 +46,8 @@ function windowBars(box, w, status) {
   const at = [w.start, w.analysis_end, w.breakout_end].map(f.instant);
   if (at.includes(null)) return [];
   const end = f.instant(w.monitoring_end) ?? f.instant(status.flat_by) ?? f.instant(status.session.close);
-  const bar = (kind, a, b) => svg("rect", { class: `w-${kind}`, x: box.x(a), y: box.y(w.strategy) + 5, width: Math.max(1, box.x(b) - box.x(a)), height: LANE - 10 },
+  const place = (a, b) => ({ x: box.x(a), y: box.y(w.strategy) + 5, width: Math.max(1, box.x(b) - box.x(a)), height: LANE - 10 });
+  const bar = (kind, a, b) => svg("rect", { class: `w-${kind}`, ...place(a, b) },
     svg("title", {}, `${w.strategy.toUpperCase()} ${kind} ${f.newYorkShort(a)} to ${f.newYorkShort(b)}`));
   return [bar("monitoring", at[2], Math.max(end, at[2])), bar("analysis", at[0], at[1]), bar("breakout", at[1], at[2])];
 }
@@ -54,11 +56,15 @@ const skipped = (box, s, from) => svg("text", { x: from + 8, y: box.y(s.strategy
 
 function limits(box, status, now) {
   const flat = f.instant(status.flat_by);
-  return [
-    flat !== null && svg("line", { class: "flat-line", x1: box.x(flat), x2: box.x(flat), y1: TOP - 4, y2: box.bottom }, svg("title", {}, `All flat by ${f.newYorkShort(flat)}`)),
-    now !== null && svg("line", { class: "now-line", x1: box.x(now), x2: box.x(now), y1: TOP - 6, y2: box.bottom }),
-    now !== null && svg("text", { class: "strong", x: Math.min(Math.max(box.x(now), LEFT), box.width - 40), y: 12, "text-anchor": "middle" }, `now ${f.newYorkShort(now)}`),
+  const across = (ms, above) => ({ x1: box.x(ms), x2: box.x(ms), y1: TOP - above, y2: box.bottom });
+  const lines = [
+    flat !== null && svg("line", { class: "flat-line", ...across(flat, 4) }, svg("title", {}, `All flat by ${f.newYorkShort(flat)}`)),
   ];
+  if (now !== null) {
+    const at = { x: Math.min(Math.max(box.x(now), LEFT), box.width - 40), y: 12, "text-anchor": "middle" };
+    lines.push(svg("line", { class: "now-line", ...across(now, 6) }), svg("text", { class: "strong", ...at }, `now ${f.newYorkShort(now)}`));
+  }
+  return lines;
 }
 
 function mark(box, m) {
@@ -75,5 +81,7 @@ const KEY = [["k-analysis", "analysis"], ["k-breakout", "breakout: entries"], ["
 const key = () => el("p", { class: "key" }, KEY.map(([kind, name]) => el("span", {}, kind && el("i", { class: kind }), name)));
 
 function words(status) {
-  return status.windows.map((w) => `${w.strategy}: analysis from ${f.exchangeTime(w.start)}, breakout from ${f.exchangeTime(w.analysis_end)} to ${f.exchangeTime(w.breakout_end)}, now ${w.phase}`).join("; ") || "No window today";
+  const times = (w) => `${w.strategy}: analysis from ${f.exchangeTime(w.start)}, `
+    + `breakout from ${f.exchangeTime(w.analysis_end)} to ${f.exchangeTime(w.breakout_end)}, now ${w.phase}`;
+  return status.windows.map(times).join("; ") || "No window today";
 }

@@ -3,6 +3,7 @@ import { byId, el } from "./dom.js";
 import { drawEquity } from "./equity.js";
 import * as f from "./format.js";
 import { age, body, facts, onFacts, startLive } from "./live.js";
+import { startOffers } from "./offers.js";
 import { Table } from "./table.js";
 import * as columns from "./today_columns.js";
 import { drawHealth, drawLog, drawRisk } from "./today_lists.js";
@@ -89,9 +90,14 @@ function controls() {
   const why = byId("halt-why") ?? byId("why");
   if (status) {
     why.hidden = !status.why;
-    why.textContent = status.why ? (why.dataset.prefix ?? "") + status.why : "";
+    why.textContent = status.why ? prefix(why, status) + status.why : "";
+    why.classList.toggle("blocked", Boolean(status.why) && inSession(status));
   }
 }
+
+/** While a session's windows are known, the runtime's reason is what blocks entries. */
+const inSession = (status) => (status.windows ?? []).length > 0;
+const prefix = (why, status) => why.dataset.prefix ?? (inSession(status) ? "New entries are blocked: " : "");
 
 function marks() {
   const entry = (row) => ({
@@ -119,6 +125,7 @@ function drawTrades() {
 }
 
 startTopbar();
+startOffers();
 startLive(["status", "account", "positions", "orders", "candidates", "trades", "log", "alerts", "system"]);
 setInterval(() => { if (body("status") && !facts.parts.status.stale) draws.timeline(); }, 2000);
 addEventListener("resize", () => { if (body("status")) draws.timeline(); if (body("account")) draws.equity(); });

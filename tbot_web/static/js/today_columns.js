@@ -4,13 +4,32 @@ import * as f from "./format.js";
 
 const ORDER = ["open", "mid", "close"];
 const coloured = (value, words) => el("span", { class: f.side(value) }, words);
-const time = (key, label, extra = {}) => ({ key, label, show: (r) => el("time", { datetime: r[key], title: f.bothTimes(r[key]) }, f.exchangeTime(r[key])), sort: (r) => f.instant(r[key]), csv: (r) => r[key], ...extra });
+const time = (key, label, extra = {}) => ({
+  key, label,
+  show: (r) => el("time", { datetime: r[key], title: f.bothTimes(r[key]) }, f.exchangeTime(r[key])),
+  sort: (r) => f.instant(r[key]), csv: (r) => r[key], ...extra,
+});
 const price = (key, label, extra = {}) => ({ key, label, num: true, show: (r) => f.number(r[key]), ...extra });
 const strategy = { key: "strategy", label: "Strategy", minor: true, show: (r) => String(r.strategy ?? "").toUpperCase() };
 
-/** What is held, and the symbol whose signal led to it when that is another one. */
+/** What is held, the symbol whose signal led to it when that is another one, and why it is being left. */
 function holding(row) {
-  return [el("b", {}, row.symbol), row.signal_symbol && row.signal_symbol !== row.symbol ? el("small", {}, ` for ${row.signal_symbol}`) : null];
+  const other = row.signal_symbol && row.signal_symbol !== row.symbol;
+  return [el("b", {}, row.symbol), other && el("small", {}, ` for ${row.signal_symbol}`),
+    row.leaving && el("div", { class: "leaving" }, `leaving: ${f.spaced(row.leaving)}`)].filter(Boolean);
+}
+
+/** A stop that does not rest at the broker works only while the strategy runtime lives: said on the row. */
+function stop(row) {
+  if (!f.known(row.stop)) return f.UNKNOWN;
+  if (row.stop_rests) return el("span", { title: "Rests at the broker: it works whatever happens here" }, f.number(row.stop));
+  const title = "Held by the strategy runtime: it works only while that runs";
+  return el("span", { title }, f.number(row.stop), el("small", {}, " held here"));
+}
+
+function timeLeft(row, marketNow) {
+  const now = marketNow(), until = f.instant(row.deadline);
+  return now === null || until === null ? f.UNKNOWN : f.duration((until - now) / 1000);
 }
 
 export const positions = (marketNow) => [
@@ -20,9 +39,9 @@ export const positions = (marketNow) => [
   { key: "quantity", label: "Shares", num: true, minor: true, show: (r) => f.quantity(r.quantity) },
   price("entry_price", "Entry", { minor: true }),
   price("mark", "Mark", { show: (r) => el("span", { title: `At ${f.bothTimes(r.mark_at)}` }, f.number(r.mark)) }),
-  price("stop", "Stop", { minor: true, show: (r) => el("span", { title: r.stop_rests ? "Rests at the broker" : "Held by the strategy runtime" }, f.number(r.stop)) }),
+  price("stop", "Stop", { minor: true, show: stop }),
   price("target", "Target", { minor: true, show: (r) => (f.known(r.target) ? f.number(r.target) : "none") }),
-  time("deadline", "Time left", { num: true, minor: true, show: (r) => (marketNow() === null ? f.UNKNOWN : f.duration((f.instant(r.deadline) - marketNow()) / 1000)) }),
+  time("deadline", "Time left", { num: true, minor: true, show: (r) => timeLeft(r, marketNow) }),
   { key: "pnl", label: "P&L", num: true, show: (r) => coloured(r.pnl, f.signedMoney(r.pnl)) },
   { key: "pnl_pct", label: "P&L %", num: true, minor: true, show: (r) => coloured(r.pnl_pct, f.signedPercent(r.pnl_pct)) },
 ];
@@ -30,8 +49,14 @@ export const positions = (marketNow) => [
 /** The refusal in the trader's words, with what was seen against what is needed, and the setting that decides it. */
 function reason(row) {
   const parts = [el("span", {}, row.reason || f.UNKNOWN)];
-  if (known(row.seen)) parts.push(el("small", {}, ` saw ${measure(row.seen)}${known(row.needed) ? `, needed ${measure(row.needed)}` : ""}`));
-  if (row.setting) parts.push(" ", el("a", { href: `/configuration#${row.setting}`, title: "The setting that decides this" }, el("code", {}, row.setting)));
+  if (known(row.seen)) {
+    const needed = known(row.needed) ? `, needed ${measure(row.needed)}` : "";
+    parts.push(el("small", {}, ` saw ${measure(row.seen)}${needed}`));
+  }
+  if (row.setting) {
+    const link = { href: `/configuration#${row.setting}`, title: "The setting that decides this" };
+    parts.push(" ", el("a", link, el("code", {}, row.setting)));
+  }
   return el("span", {}, parts);
 }
 
@@ -43,11 +68,17 @@ const measure = (value) => (typeof value === "number" ? f.signedPercent(value).r
 /** Strategies in the order of the day, others after them. */
 export const byDay = ([a], [b]) => (ORDER.indexOf(a) + 9) % 9 - (ORDER.indexOf(b) + 9) % 9;
 
+/** The symbol of the signal, and what would be traded for it when that is another one. */
+function candidate(row) {
+  const other = row.traded && row.traded !== row.symbol;
+  return [el("b", {}, row.symbol), other && el("small", {}, ` via ${row.traded}`)].filter(Boolean);
+}
+
 export const candidates = [
   time("at", "Time", { minor: true }),
   strategy,
   { key: "rank", label: "Rank", num: true, minor: true, show: (r) => r.rank || f.UNKNOWN },
-  { key: "symbol", label: "Symbol", show: (r) => [el("b", {}, r.symbol), r.traded && r.traded !== r.symbol ? el("small", {}, ` via ${r.traded}`) : null] },
+  { key: "symbol", label: "Symbol", show: candidate },
   { key: "direction", label: "Signal", minor: true, show: (r) => r.direction ?? f.UNKNOWN },
   { key: "score", label: "Score", num: true, minor: true, show: (r) => (r.rank ? f.number(r.score) : f.UNKNOWN) },
   { key: "outcome", label: "Verdict", words: true, show: (r) => f.spaced(r.outcome) + (Number(r.fallback) > 0 ? ` (fallback ${r.fallback})` : "") },

@@ -114,7 +114,7 @@ function dataAge(status) {
   node.title = value === null ? "No market data has arrived, or none is expected now" : "Since the newest quote or bar arrived";
 }
 
-const WRITERS = { bot: "strategy runtime", runner: "provisioning runner", universe: "universe worker" };
+const WRITERS = { bot: "strategy runtime", runner: "provisioning runner", universe: "universe worker", backtest: "backtest worker" };
 
 /** What is wrong with the line, the bot or its books, and what was asked for and not yet done: [kind, words] each. */
 function troublesNow() {
@@ -145,9 +145,16 @@ function botTroubles(status) {
     const words = "What it knew last is shown in grey; stops that rest at the broker still work.";
     return [["bad", [`The strategy runtime has not written for ${f.duration(age(status))}. ${words}`]]];
   }
-  const { reconciled } = status.body;
-  if (reconciled?.clean !== false) return [];
-  return [["bad", [`Orders and positions differ from the broker's: ${reconciled.why}. New entries are blocked.`]]];
+  const { reconciled, confirmations } = status.body;
+  const rows = [];
+  if (confirmations?.length && !byId("confirmations")) {
+    rows.push(["", [`${confirmations.length === 1 ? "An entry waits" : `${confirmations.length} entries wait`} for a trader's word. `,
+      el("a", { href: "/" }, "Look at it on Today")]]);
+  }
+  if (reconciled?.clean === false) {
+    rows.push(["bad", [`Orders and positions differ from the broker's: ${reconciled.why}. New entries are blocked.`]]);
+  }
+  return rows;
 }
 
 function troubles() {

@@ -15,7 +15,9 @@ const COLUMNS = [
   { key: "previous_close", label: "Previous close", num: true, show: (r) => f.number(r.previous_close) },
   { key: "average_volume", label: "Average volume", num: true, minor: true, show: (r) => f.compact(r.average_volume) },
 ];
-const table = new Table(bodyOf("rows"), "universe", COLUMNS, { empty: "No symbol is kept. Build the universe; nothing trades without one.", filter: true, tall: true, caption: "Universe" });
+const table = new Table(bodyOf("rows"), "universe", COLUMNS, {
+  empty: "No symbol is kept. Build the universe; nothing trades without one.", filter: true, tall: true, caption: "Universe",
+});
 
 onFacts((_facts, changed) => {
   const part = facts.parts.universe;
@@ -36,7 +38,8 @@ function summary(part) {
   const { state, built_at: built, counts, error } = part.body;
   const tile = (name, value) => el("div", {}, el("dt", {}, name), el("dd", {}, value));
   bodyOf("summary-panel").replaceChildren(
-    el("dl", { class: "tiles" }, tile("State", f.spaced(state)), tile("Built", built ? f.bothShort(built) : f.UNKNOWN), tile("Listed", f.quantity(counts?.listed)), tile("Kept", f.quantity(counts?.kept))),
+    el("dl", { class: "tiles" }, tile("State", f.spaced(state)), tile("Built", built ? f.bothShort(built) : f.UNKNOWN),
+      tile("Listed", f.quantity(counts?.listed)), tile("Kept", f.quantity(counts?.kept))),
     error ? el("p", { class: "fault empty" }, error) : "");
   byId("summary-panel").querySelector("[data-note]").textContent = state === "building" ? "building now" : `told ${f.duration(age(part))} ago`;
 }
@@ -47,7 +50,8 @@ function reasons({ reasons: counts, counts: totals }) {
   bodyOf("reasons").replaceChildren(rows.length ? el("div", { class: "bars" }, rows.map(([name, count]) => {
     const fill = el("div", { class: "fill" });
     fill.style.width = `${(count / most) * 100}%`;
-    return el("div", {}, el("div", { class: "bar-head" }, el("span", {}, f.spaced(name)), el("span", {}, f.quantity(count))), el("div", { class: "track" }, fill));
+    const head = el("div", { class: "bar-head" }, el("span", {}, f.spaced(name)), el("span", {}, f.quantity(count)));
+    return el("div", {}, head, el("div", { class: "track" }, fill));
   })) : el("p", { class: "empty" }, "Nothing was left out."));
 }
 

@@ -3,6 +3,8 @@
 import html
 import re
 
+import pytest
+
 from tbot_bot.config.form import form_model
 from tbot_bot.interface.requests import Reply
 
@@ -160,4 +162,37 @@ def test_new_settings_of_an_admin_are_followed_until_done(site):
     publish_steps(site, "running", "running")
     assert site.browser.get("/progress.json").json["next"] is None
     publish_steps(site, "done", "done")
-    assert site.browser.get("/progress.json").json["next"] == "/"
+    assert site.browser.get("/progress.json").json["next"] == "/?saved=1"
+    assert "The settings are saved." in site.browser.get("/?saved=1").text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("trading", "The bot is running (trading): stop it first."),
+        ("graceful_closing_positions", "Positions are being closed"),
+        ("shutdown_triggered", "The bot is halted (shutdown triggered)"),
+        ("gone", "The bot is in an unknown state"),
+    ],
+)
+def test_an_admin_is_told_beforehand_why_settings_cannot_be_saved_now(site, state, words):
+    site.provisioned(state=state)
+    site.log_in()
+    page = site.browser.get("/configuration")
+    assert page.status_code == 200
+    assert words in page.text
+
+
+def test_while_idle_nothing_speaks_against_saving(site):
+    site.provisioned()
+    site.log_in()
+    assert "only while it is idle" not in site.browser.get("/configuration").text
+    assert site.post("/configuration", "/configuration", MAX_TRADES="3").location == "/progress"
+    assert site.runner.asked[-1][2] == "cookie-text"
+
+
+def test_after_a_failed_saving_the_way_back_brings_what_was_typed(site):
+    site.provisioned()
+    site.log_in()
+    publish_steps(site, "failed", "undone", "failed", failed="failed")
+    assert 'href="/configuration?again=1"' in site.browser.get("/progress").text

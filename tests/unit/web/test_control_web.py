@@ -1,4 +1,4 @@
-"""Start, Stop, Kill."""
+"""Start, Stop, Kill, Confirm."""
 
 import json
 
@@ -88,3 +88,34 @@ def test_building_the_universe_is_asked_of_the_runner(site):
     site.log_in("trader")
     assert site.post("/universe/build", "/universe").status_code == 303
     assert site.runner.asked == [("build_universe", {}, "cookie-text")]
+
+
+def test_a_confirmation_names_the_entry_and_the_login_to_the_runner(site):
+    site.provisioned(state="trading")
+    site.log_in("trader")
+    assert site.post("/confirm", "/", client_id="tb-260310-open-abc-entry1-0").status_code == 303
+    assert site.runner.asked == [("confirm_trade", {"client_id": "tb-260310-open-abc-entry1-0"}, "cookie-text")]
+
+
+def test_a_refused_confirmation_is_told_in_the_runners_words(site):
+    site.provisioned(state="trading")
+    site.log_in()
+    site.runner.reply = Reply(ok=False, code="expired", message="Your login has ended.")
+    data = {"csrf_token": site.token("/"), "client_id": "tb-1"}
+    answer = site.browser.post("/confirm", data=data, headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json) == (409, {"code": "expired", "message": "Your login has ended."})
+
+
+def test_a_viewer_cannot_confirm_an_entry(site):
+    site.provisioned(state="trading")
+    site.log_in("viewer")
+    assert 'data-may="no"' in site.browser.get("/").text
+    assert site.post("/confirm", "/", client_id="tb-1").status_code == 403
+    assert not site.runner.asked
+
+
+def test_a_confirmation_without_a_form_token_is_refused(site):
+    site.provisioned(state="trading")
+    site.log_in("trader")
+    assert site.browser.post("/confirm", data={"client_id": "tb-1"}).status_code == 400
+    assert not site.runner.asked

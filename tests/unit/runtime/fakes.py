@@ -1,0 +1,128 @@
+"""A broker at the port: answers from lists that the test fills."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from tbot_bot.domain.errors import BrokerUnavailable
+from tbot_bot.domain.market import Asset, Bar, BrokerClock, DailyBar, Quote, Symbol
+from tbot_bot.domain.orders import (
+    ClientOrderId,
+    Execution,
+    OrderIntent,
+    OrderReport,
+    OrderStatus,
+    Purpose,
+    Side,
+)
+from tbot_bot.domain.portfolio import Account, Position
+from tbot_bot.domain.session import SessionHours, StrategyName
+from tbot_bot.ports.broker import Capabilities
+
+DAY = date(2026, 1, 5)
+AT = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
+
+
+def intent(name: str, side: Side = Side.BUY, symbol: str = "XYZ", stop: Decimal | None = None) -> OrderIntent:
+    return OrderIntent(
+        client_id=ClientOrderId(name),
+        session=DAY,
+        strategy=StrategyName.OPEN,
+        symbol=Symbol(symbol),
+        side=side,
+        purpose=Purpose.ENTRY,
+        trade_id=ClientOrderId(name),
+        created_at=AT,
+        reason="breakout",
+        quantity=Decimal(10),
+        stop_price=stop,
+    )
+
+
+def report(name: str, status: OrderStatus, filled: int = 0, side: Side = Side.BUY, symbol: str = "XYZ") -> OrderReport:
+    price = Decimal(20) if filled else None
+    return OrderReport(
+        ClientOrderId(name), f"b-{name}", Symbol(symbol), side, status, Decimal(filled), price, AT, Decimal(10)
+    )
+
+
+def execution(number: int, name: str, quantity: int, side: Side = Side.BUY) -> Execution:
+    return Execution(
+        f"x{number}", f"b-{name}", ClientOrderId(name), Symbol("XYZ"), side, Decimal(quantity), Decimal(20), AT
+    )
+
+
+class FakeBroker:
+    """`answers`: what get_order says next, an exception to raise included; the last answer stays."""
+
+    capabilities = Capabilities(True, True, False, False, True, True, True, Decimal(1), Decimal("0.000000001"))
+
+    def __init__(self) -> None:
+        self.sent: list[OrderIntent] = []
+        self.cancelled: list[ClientOrderId] = []
+        self.submit_error: Exception | None = None
+        self.answers: list[OrderReport | Exception | None] = [None]
+        self.open: tuple[OrderReport, ...] = ()
+        self.held: tuple[Position, ...] = ()
+        self.down = False
+
+    def submit_order(self, order: OrderIntent) -> OrderReport:
+        self.sent.append(order)
+        if self.submit_error is not None:
+            raise self.submit_error
+        return report(order.client_id, OrderStatus.ACCEPTED)
+
+    def cancel_order(self, client_id: ClientOrderId) -> None:
+        self.cancelled.append(client_id)
+
+    def get_order(self, client_id: ClientOrderId) -> OrderReport | None:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def open_orders(self) -> tuple[OrderReport, ...]:
+        self._check()
+        return self.open
+
+    def get_positions(self) -> tuple[Position, ...]:
+        self._check()
+        return self.held
+
+    def get_account_info(self) -> Account:
+        self._check()
+        return Account("A", Decimal(100_000), Decimal(100_000), Decimal(200_000), Decimal(100_000))
+
+    def executions_since(self, since: datetime) -> tuple[Execution, ...]:
+        self._check()
+        return ()
+
+    def get_clock(self) -> BrokerClock:
+        return BrokerClock(AT, True, AT, AT)
+
+    def get_calendar(self, first: date, last: date) -> tuple[SessionHours, ...]:
+        return ()
+
+    def get_assets(self) -> tuple[Asset, ...]:
+        return ()
+
+    def connect(self) -> None:
+        self._check()
+
+    def self_check(self) -> tuple[str, ...]:
+        return ()
+
+    def quotes(self, symbols: Sequence[Symbol]) -> tuple[Quote, ...]:
+        self._check()
+        return tuple(Quote(s, AT, Decimal(19), Decimal(21)) for s in symbols)
+
+    def bars(self, symbols: Sequence[Symbol], start: datetime, end: datetime) -> tuple[Bar, ...]:
+        self._check()
+        return ()
+
+    def daily_bars(self, symbols: Sequence[Symbol], first: date, last: date) -> tuple[DailyBar, ...]:
+        return ()
+
+    def _check(self) -> None:
+        if self.down:
+            raise BrokerUnavailable("down")
