@@ -10,7 +10,7 @@ from tbot_bot.broker.gateway import BrokerConnection, open_broker
 from tbot_bot.config.build_check import check
 from tbot_bot.config.security_bot import LoadedSecrets, open_secrets
 from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed
-from tbot_bot.domain.market import Bar, Quote, VixReading
+from tbot_bot.domain.market import Bar, InverseEtf, Listing, Quote, Symbol, VixReading
 from tbot_bot.domain.orders import OrderReport
 from tbot_bot.domain.session import BotState, SessionHours
 from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName
@@ -22,6 +22,7 @@ from tbot_bot.ports.broker import StreamHandlers
 from tbot_bot.ports.clock import Clock
 from tbot_bot.ports.reference import ReferenceData
 from tbot_bot.reporting.alerts import AlertBook
+from tbot_bot.risk.defense import NO_FACTS, DefenseFacts
 from tbot_bot.runtime.day import Day
 from tbot_bot.runtime.desk import Desk, Inbox, StreamChanged
 from tbot_bot.runtime.history import defense_facts
@@ -30,7 +31,6 @@ from tbot_bot.runtime.services import Services
 from tbot_bot.screeners.blocklist import read_blocklist
 from tbot_bot.screeners.providers.no_reference import NoReference
 from tbot_bot.screeners.providers.paper_reference import PaperReference
-from tbot_bot.screeners.universe import Universe
 from tbot_bot.screeners.universe_file import load as load_universe
 from tbot_bot.support.audit_drop import AuditDrop
 from tbot_bot.support.calendar import ExchangeCalendar
@@ -128,50 +128,72 @@ def _start_streams(connection: BrokerConnection, clock: FollowedClock, inbox: In
     connection.start(StreamHandlers(on_bar, on_quote, on_order, on_state))
 
 
-def open_day(trading: Trading, hours: SessionHours, state: BotState) -> Day:
+def open_day(trading: Trading, hours: SessionHours, state: BotState, *, emergency: bool = False) -> Day:
     """A day ready to start: build check, universe, journal of an earlier attempt, opening equity, engine.
 
-    Raises BuildCheckFailed or UniverseUnusable: then no session is opened."""
+    An `emergency` day only closes what there is, so it asks for neither. Raises BuildCheckFailed or UniverseUnusable:
+    then no session is opened."""
     services = trading.services
-    problems = check(services.paths)
-    if problems:
-        raise BuildCheckFailed("the build check failed: " + "; ".join(problems))
-    universe = load_universe(services.paths.universe, services.clock.now(), MAX_UNIVERSE_AGE)
+    known = Known() if emergency else _known(services, hours)
     journal_state = read_journal(services.paths, hours.day)
     account = services.broker.get_account_info()
     services.ledger.book_opening(account.account_id, account.cash, services.wall.now())
     opening = account.equity if journal_state.opening_equity is None else journal_state.opening_equity
-    context = _context(services, hours, state, universe, journal_state, opening)
+    context = _context(services, hours, state, known, journal_state, opening)
     journal = Journal(services.paths, hours.day)
     journal.open_day(opening, services.clock.now())
     return Day(services, context, Engine(context), trading.desk, journal, journal_state.orders)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a session trades on; nothing of it is needed to close positions."""
+
+    listings: tuple[Listing, ...] = ()
+    inverse_etfs: tuple[InverseEtf, ...] = ()
+    vix: VixReading | None = None
+    blocklist: frozenset[Symbol] = frozenset()
+    defense: DefenseFacts = NO_FACTS
+
+
+def _known(services: Services, hours: SessionHours) -> Known:
+    problems = check(services.paths)
+    if problems:
+        raise BuildCheckFailed("the build check failed: " + "; ".join(problems))
+    universe = load_universe(services.paths.universe, services.clock.now(), MAX_UNIVERSE_AGE)
+    vix = services.reference.vix()
+    return Known(
+        listings=universe.listings,
+        inverse_etfs=universe.inverse_etfs,
+        vix=vix,
+        blocklist=read_blocklist(services.paths.blocklist).symbols,
+        defense=defense_facts(services.paths, hours.day, vix),
+    )
 
 
 def _context(
     services: Services,
     hours: SessionHours,
     state: BotState,
-    universe: Universe,
+    known: Known,
     journal: JournalState,
     opening_equity: Decimal,
 ) -> DayContext:
-    previous = services.calendar.previous(hours.day).day
-    vix: VixReading | None = services.reference.vix()
     return DayContext(
         settings=services.settings,
         plan=resolve_day(services.settings, hours, journal.first_opened or services.clock.now()),
         bot_id=services.bot_id,
-        listings={listing.symbol: listing for listing in universe.listings},
-        inverse_etfs=universe.inverse_etfs,
+        listings={listing.symbol: listing for listing in known.listings},
+        inverse_etfs=known.inverse_etfs,
         capabilities=services.broker.capabilities,
         opening_equity=opening_equity,
-        vix=vix,
-        previous_session=previous,
-        blocklist=read_blocklist(services.paths.blocklist).symbols,
+        vix=known.vix,
+        previous_session=services.calendar.previous(hours.day).day,
+        blocklist=known.blocklist,
         speed=services.clock.speed,
         restored=tuple(RestoredOrder(order.intent, order.report) for order in journal.orders.values()),
         tripped=journal.tripped,
         realised_before=services.ledger.realised(hours.day),
-        defense=defense_facts(services.paths, hours.day, vix),
+        defense=known.defense,
         state=state,
     )

@@ -1,5 +1,6 @@
 """The strategy runtime's life: wait for provisioning, for Start, for the session; run the day; close it; again."""
 
+import os
 import signal
 import sys
 import threading
@@ -151,15 +152,18 @@ class Trader:
 
     def _flags(self, state: BotState) -> None:
         now = self._market_now()
-        if self._claims.claim(self._paths.kill_flag):
+        # A flag is taken away after it was obeyed and the state word says so: a crash in between obeys it again.
+        if os.path.lexists(self._paths.kill_flag):
             log.critical("kill requested")
-            self._ensure_day().feed(e.KillRequested(now, "operator", "kill flag"))
-        if self._claims.claim(self._paths.stop_flag):
+            self._day_for_kill().feed(e.KillRequested(now, "operator", "kill flag"))
+            self._claims.claim(self._paths.kill_flag)
+        if os.path.lexists(self._paths.stop_flag):
             log.warning("stop requested")
             if self._day is not None:
                 self._day.feed(e.StopRequested(now, "operator"))
             elif state in ARMED_STATES:
                 self._state.move(state, BotState.IDLE, "operator", "stop requested; no session is running")
+            self._claims.claim(self._paths.stop_flag)
         if state not in ARMED_STATES | CLOSING_STATES and self._claims.claim(self._paths.start_flag):
             self._arm(state)
         for job in self._claims.take_jobs(self._paths.job_folder("confirm")):
@@ -183,11 +187,10 @@ class Trader:
         except IllegalTransition as error:
             log.error("start refused", extra={"fields": {"why": str(error)}})
 
-    def _ensure_day(self) -> Day:
-        """The running day, or today's, made for a kill while none runs."""
+    def _day_for_kill(self) -> Day:
+        """The running day, or one made to close everything: that needs no universe and no build check."""
         if self._day is None:
-            self._begin(self._hours())
-        assert self._day is not None
+            return self._begin(self._hours(), emergency=True)
         return self._day
 
     def _market_now(self) -> datetime:
@@ -213,7 +216,7 @@ class Trader:
         hours = self._hours()
         now = trading.services.clock.now()
         if state in CLOSING_STATES or now >= hours.open - PREPARE:
-            self._begin(hours)
+            self._begin(hours, emergency=state is BotState.EMERGENCY_CLOSING)
         else:
             self._why = f"waiting for the session of {hours.day}"
 
@@ -222,12 +225,13 @@ class Trader:
             self._reason = self._state.last_reason()
         return self._reason
 
-    def _begin(self, hours: SessionHours) -> None:
+    def _begin(self, hours: SessionHours, *, emergency: bool = False) -> Day:
         trading = self._connected()
-        state = self._state.read()
-        self._day = compose.open_day(trading, hours, state)
-        self._day.start()
+        day = compose.open_day(trading, hours, self._state.read(), emergency=emergency)
+        self._day = day
+        day.start()
         log.info("session", extra={"fields": {"day": hours.day.isoformat(), "open": hours.open.isoformat()}})
+        return day
 
     def _run_day(self, day: Day) -> None:
         speed = self._connected().services.clock.speed

@@ -1,4 +1,6 @@
-"""Start, Stop, Kill, and the answer to an entry that waits for one. Stop and Kill are files that anyone logged in may create: they need no other process alive."""
+"""Start, Stop, Kill, and the answer to an entry that waits for one.
+
+Stop and Kill are files that anyone logged in may create: they need no other process alive."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response

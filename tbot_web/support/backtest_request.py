@@ -19,7 +19,7 @@ _NO_PATH = "The path is below the root folder: no leading / and no .. in it."
 
 @dataclass(frozen=True, slots=True)
 class BacktestRequest:
-    """`body` is what the runner is asked; `faults` by field name. Of optional fields left empty the worker has defaults."""
+    """`body` is what the runner is asked; an optional field left empty is not in it. `faults` by field name."""
 
     body: Mapping[str, Any]
     faults: Mapping[str, str] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """A broker at the port: answers from lists that the test fills."""
 
+import threading
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -65,6 +66,8 @@ class FakeBroker:
         self.open: tuple[OrderReport, ...] = ()
         self.held: tuple[Position, ...] = ()
         self.down = False
+        self.gate = threading.Event()
+        self.gate.set()
 
     def submit_order(self, order: OrderIntent) -> OrderReport:
         self.sent.append(order)
@@ -76,6 +79,7 @@ class FakeBroker:
         self.cancelled.append(client_id)
 
     def get_order(self, client_id: ClientOrderId) -> OrderReport | None:
+        self.gate.wait(5)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer

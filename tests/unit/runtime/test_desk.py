@@ -124,9 +124,10 @@ def test_books_are_pulled_together(desk: Desk, broker: FakeBroker, inbox: Inbox)
 
 
 def test_a_question_under_way_is_not_asked_twice(desk: Desk, broker: FakeBroker, inbox: Inbox) -> None:
-    broker.answers = [None]
+    broker.gate.clear()
     for _ in range(5):
         desk.inquire(ClientOrderId("a"))
+    broker.gate.set()
     answer(inbox)
     time.sleep(0.05)
     assert wait_for(inbox, 0) is None
