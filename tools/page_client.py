@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Self
 from urllib.parse import urljoin
 
 import requests
@@ -92,6 +93,12 @@ class Browser:
         self._address = address
         self._session = requests.Session()
         self._session.trust_env = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
 
     def open(self, path: str) -> Page:
         return self._page(self._session.get(urljoin(self._address, path), timeout=30))

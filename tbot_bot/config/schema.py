@@ -2,16 +2,60 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tbot_bot.config import schema_broker, schema_env, schema_expert, schema_money, schema_strategies
 from tbot_bot.config.keys import KeySpec, Store
 
-KEYS: tuple[KeySpec, ...] = (
-    *schema_broker.KEYS,
-    *schema_money.KEYS,
-    *schema_strategies.KEYS,
-    *schema_expert.KEYS,
-    *schema_env.KEYS,
+NOT_USED_YET = frozenset(
+    [
+        "FAILOVER_ENABLED",
+        "FAILOVER_LOG_TAG",
+        "ENTITY_CODE",
+        "JURISDICTION_CODE",
+        "SCREENER_API_KEY",
+        "NOTIFY_ON_FAILURE",
+        "CRITICAL_ALERT_CHANNEL",
+        "ROUTINE_ALERT_CHANNEL",
+        "ALERT_URL_EMAIL",
+        "ALERT_URL_SLACK",
+        "ALERT_URL_SMS",
+        "ALERT_URL_PAGERDUTY",
+        "REBALANCE_ENABLED",
+        "REBALANCE_THRESHOLD",
+        "REBALANCE_CHECK_INTERVAL",
+        "ENABLE_REBALANCE_NOTIFIER",
+        "REBALANCE_TRIGGER_PCT",
+        "LEDGER_EXPORT_MODE",
+        "RBAC_ENABLED",
+        "DEFAULT_USER_ROLE",
+        "ENABLE_STRATEGY_OPTIMIZER",
+        "OPTIMIZER_BACKTEST_LOOKBACK_DAYS",
+        "OPTIMIZER_ALGORITHM",
+        "OPTIMIZER_OUTPUT_DIR",
+        "ENABLE_BSM_FILTER",
+        "MAX_BSM_DEVIATION",
+        "RISK_FREE_RATE",
+        "RISK_FREE_RATE_SOURCE",
+        "ENVIRONMENT",
+    ]
+)
+"""Keys that are checked and kept, and that nothing acts on in this release; their help says so."""
+
+
+def _honest(spec: KeySpec) -> KeySpec:
+    return replace(spec, help=f"{spec.help} Kept, not used by this release.") if spec.name in NOT_USED_YET else spec
+
+
+KEYS: tuple[KeySpec, ...] = tuple(
+    _honest(spec)
+    for spec in (
+        *schema_broker.KEYS,
+        *schema_money.KEYS,
+        *schema_strategies.KEYS,
+        *schema_expert.KEYS,
+        *schema_env.KEYS,
+    )
 )
 """Every key, in the order of the configuration page."""
 

@@ -40,7 +40,9 @@ KEYS: tuple[KeySpec, ...] = (
         ),
         pattern=r"v[0-9]+\.[0-9]+\.[0-9]+",
     ),
-    _GENERAL.choice("BUILD_MODE", "release", "Build mode", "debug adds internal checks and log detail.", BuildMode),
+    _GENERAL.choice(
+        "BUILD_MODE", "release", "Build mode", "debug logs in most detail, whatever DEBUG_LOG_LEVEL says.", BuildMode
+    ),
     _GENERAL.choice("DEBUG_LOG_LEVEL", "verbose", "Log level", "How much is logged; secrets never are.", LogLevel),
     _GENERAL.boolean(
         "ENABLE_LOGGING", "true", "Logging", "Log ordinary events. Errors and the audit log are always written."

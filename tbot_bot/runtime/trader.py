@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from tbot_bot.domain.errors import BrokerError, IllegalTransition, StateCorrupt, TbotError
 from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
+from tbot_bot.domain.settings import BuildMode, GeneralSettings, LogLevel
 from tbot_bot.engine import events as e
 from tbot_bot.runtime import compose
 from tbot_bot.runtime.cadence import Cadence, Turns
@@ -20,7 +21,7 @@ from tbot_bot.runtime.journal import read_journal, unfinished_session
 from tbot_bot.runtime.views import DayViews, idle_status
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.flags import FlagClaimer
-from tbot_bot.support.logs import TailHandler, configure, get_logger
+from tbot_bot.support.logs import TailHandler, configure, get_logger, set_level
 from tbot_bot.support.path_resolver import Paths, root_from_environment
 from tbot_bot.support.sd_notify import SdNotify
 from tbot_bot.support.snapshot import Publisher
@@ -30,7 +31,8 @@ log = get_logger("trader")
 
 PREPARE = timedelta(minutes=5)
 """Market time before the open at which the day is prepared."""
-TURN_SECONDS = 0.05
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+"""Real seconds between two looks when nothing comes in: SLEEP_TIME, but never so long that a kill flag waits."""
 RETRY_SECONDS = 2.0
 
 
@@ -118,6 +120,7 @@ class Trader:
         self._drop()
         self._desk = compose.open_trading(self._paths, self._wall, self._state, self._publisher)
         self._why = "connected"
+        set_level(_log_level(self._desk.services.settings.general))
         log.info("connected", extra={"fields": {"broker": self._desk.services.settings.routing.broker_name}})
         return self._desk
 
@@ -131,7 +134,8 @@ class Trader:
 
     def _read_messages(self, trading: compose.Trading) -> None:
         """Everything that waits, or a short sleep when nothing does."""
-        message = wait_for(trading.inbox, TURN_SECONDS)
+        pause = trading.services.settings.timing.sleep_time_ms / 1000 / max(1.0, trading.services.clock.speed)
+        message = wait_for(trading.inbox, min(LONGEST_PAUSE, max(SHORTEST_PAUSE, pause)))
         budget = 5000
         while message is not None:
             if isinstance(message, ClockPulled):
@@ -267,6 +271,13 @@ class Trader:
         except OSError as error:
             # A full disk blinds the dashboard; it must not stop exits.
             log.error("nothing could be published", extra={"fields": {"why": error.strerror}})
+
+
+def _log_level(general: GeneralSettings) -> str:
+    """What ENABLE_LOGGING, BUILD_MODE and DEBUG_LOG_LEVEL come to; errors are always written."""
+    if not general.enable_logging:
+        return LogLevel.QUIET.value
+    return LogLevel.VERBOSE.value if general.build_mode is BuildMode.DEBUG else general.debug_log_level.value
 
 
 def main() -> int:

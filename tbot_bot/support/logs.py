@@ -28,12 +28,19 @@ def add_secret(value: str) -> None:
             _secrets.add(value)
 
 
-def redact(text: str) -> str:
-    """`text` without known secret values and without what follows a secret's name."""
+def hide_known(text: str) -> str:
+    """`text`, plain or JSON, without known secret values."""
     with _lock:
         known = sorted(_secrets, key=len, reverse=True)
     for secret in known:
-        text = text.replace(secret, REDACTED)
+        for form in {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}:
+            text = text.replace(form, REDACTED)
+    return text
+
+
+def redact(text: str) -> str:
+    """`text` without known secret values and without what follows a secret's name."""
+    text = hide_known(text)
     return _SECRET_TEXT.sub(rf"\1{REDACTED}", text)
 
 
@@ -116,6 +123,11 @@ def configure(unit: str, level: str = "info", stream: TextIO | None = None) -> T
         "uncaught exception in a thread", exc_info=args.exc_value
     )
     return tail
+
+
+def set_level(level: str) -> None:
+    """quiet, info or verbose; an unknown word changes nothing."""
+    logging.getLogger("tbot").setLevel(LEVELS.get(level, logging.getLogger("tbot").level))
 
 
 def get_logger(name: str) -> logging.Logger:

@@ -1,10 +1,12 @@
 """Published snapshots: facts for the web, each file owned by one process and dated, so that a reader sees its age."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.atomic_file import ensure_folder, write_json
+from tbot_bot.support.atomic_file import ensure_folder, write_bytes
+from tbot_bot.support.logs import hide_known
 from tbot_bot.support.path_resolver import Paths
 
 
@@ -30,4 +32,21 @@ class Publisher:
             "expires_after": expires_after,
             "body": body,
         }
-        write_json(self._paths.snapshot(name), snapshot, 0o644, durable=durable)
+        # A broker's error text may repeat what we sent it; the web and its users are to see none of that.
+        text = _dump(snapshot)
+        if hide_known(text) != text:
+            text = _dump(_hidden(snapshot))
+        write_bytes(self._paths.snapshot(name), text.encode() + b"\n", 0o644, durable=durable)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _hidden(value: Any) -> Any:
+    """`value` with known secrets replaced in its texts alone: an account number may look like any other number."""
+    if isinstance(value, Mapping):
+        return {key: _hidden(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden(item) for item in value]
+    return hide_known(value) if isinstance(value, str) else value

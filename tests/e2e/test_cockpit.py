@@ -128,7 +128,7 @@ def test_an_ended_login_is_told_on_the_page(machine, provisioned):
 def test_no_page_scrolls_sideways(machine, provisioned, width):
     published(machine).publish("status", STATUS, expires_after=60)
     provisioned.set_viewport_size({"width": width, "height": 800})
-    for path in ("/", "/universe", "/configuration", "/kill"):
+    for path in ("/", "/universe", "/backtests", "/configuration", "/kill"):
         provisioned.goto(path)
         provisioned.wait_for_timeout(300)
         wider = provisioned.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

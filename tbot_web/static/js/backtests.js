@@ -38,7 +38,7 @@ function byStrategy(row) {
 
 function outcome(row) {
   if (row.state === "failed") return el("span", { class: "fault" }, row.why || "The worker gave no reason; its log has it.");
-  if (row.folder) return el("code", {}, `backtest_results/${row.folder}`);
+  if (row.folder) return el("code", {}, "backtest_results/", el("wbr"), el("span", { class: "folder" }, row.folder));
   return row.why || "";
 }
 
@@ -50,10 +50,9 @@ function when(row) {
 
 const COLUMNS = [
   { key: "at", label: "Told at (NY)", minor: true, show: when, sort: (row) => f.instant(row.at), csv: (row) => row.at },
-  { key: "state", label: "State", show: (row) => el("b", { class: `run-${row.state}` }, STATES[row.state] ?? row.state) },
-  metric("return", "Return", coloured(f.signedPercent), "No opening equity"),
-  metric("closing_equity", "Closing equity", f.money, "No session was run", { minor: true }),
-  metric("max_drawdown", "Drawdown", percent, "No equity was recorded"),
+  { key: "state", label: "State", show: (row) => el("b", { class: `run-${row.state}`, title: `Job ${row.job}` }, STATES[row.state] ?? row.state) },
+  metric("return", "Return", coloured(f.signedPercent), "Not told"),
+  metric("max_drawdown", "Drawdown", percent, "Not told"),
   metric("sharpe", "Sharpe", f.number, "It needs two sessions and equity that moved", { minor: true }),
   metric("trades", "Trades", f.quantity, "Not told", { minor: true }),
   metric("hit_rate", "Won", percent, "No trade was made", { minor: true }),
@@ -61,7 +60,6 @@ const COLUMNS = [
   metric("sessions", "Sessions", f.quantity, "Not told", { minor: true }),
   { key: "by_strategy", label: "By strategy", minor: true, show: byStrategy, csv: (row) => JSON.stringify(metrics(row).by_strategy ?? {}) },
   { key: "folder", label: "Result", minor: true, words: true, show: outcome, csv: (row) => row.folder ?? row.why ?? "" },
-  { key: "job", label: "Job", minor: true, show: (row) => el("code", { title: row.job }, String(row.job).slice(0, 8)) },
 ];
 const table = new Table(panel.querySelector("[data-body]"), "backtests", COLUMNS, { empty: EMPTY, tall: true, caption: "Backtest runs" });
 

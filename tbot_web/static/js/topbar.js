@@ -149,7 +149,7 @@ function botTroubles(status) {
   const rows = [];
   if (confirmations?.length && !byId("confirmations")) {
     rows.push(["", [`${confirmations.length === 1 ? "An entry waits" : `${confirmations.length} entries wait`} for a trader's word. `,
-      el("a", { href: "/" }, "Look at it on Today")]]);
+      el("a", { href: "/" }, "Look on Today")]]);
   }
   if (reconciled?.clean === false) {
     rows.push(["bad", [`Orders and positions differ from the broker's: ${reconciled.why}. New entries are blocked.`]]);

@@ -1,0 +1,36 @@
+"""The campaigns at their small size: what `make campaign` does in full."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tbot_bot.support.path_resolver import Paths
+from tools.campaign import PARTS
+from tools.campaign_kill import lost_units
+from tools.demo_process import Killed
+from tools.figures import report_campaign
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("campaign")]
+
+
+@pytest.mark.parametrize(("part", "points"), [("requests", 300), ("venue", 50), ("simulation", 50)])
+def test_a_small_campaign_violates_nothing(
+    part: str, points: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = PARTS[part]("small", 1)
+    report_campaign(Paths(tmp_path), found)
+
+    assert found.violations == ()
+    assert found.points >= points
+    kept = json.loads((tmp_path / "output" / "figures" / f"campaign_{part}.json").read_bytes())
+    assert kept["points"] == found.points
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"campaign {part}: points={found.points} violations=0 seconds={found.seconds:.1f}"]
+
+
+def test_a_process_that_stays_dead_is_a_violation() -> None:
+    dead, alive = Killed("web", 1.0, "at 1 s", None), Killed("bot", 2.0, "at 2 s", 0.5)
+
+    assert lost_units([dead, alive]) == ("web, killed at 1 s, was not restarted",)
+    assert lost_units([alive, dead]) == ()
