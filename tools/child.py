@@ -1,5 +1,6 @@
 """The one place where tools start processes: our own modules, watched and killed by campaigns and benchmarks."""
 
+import contextlib
 import os
 import signal
 import subprocess  # noqa: TID251 - a campaign has to start what it kills; nothing that trades does
@@ -27,13 +28,16 @@ def start_python(arguments: list[str], output: Path, environment: Mapping[str, s
 
 
 def end(process: Process, seconds: float = 30.0) -> int:
-    """SIGTERM, then SIGKILL for it and all its children; the exit code."""
+    """SIGTERM, and SIGKILL for whatever is left of it and its children; the exit code."""
     if process.poll() is None:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        for pid in children(process.pid):
+            os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
 
 

@@ -4,7 +4,6 @@
 exit code is the driver's verdict."""
 
 import argparse
-import fcntl
 import getpass
 import os
 import shutil
@@ -15,8 +14,10 @@ from pathlib import Path
 
 from supervisor import supervisord
 
+from tbot_bot.domain.errors import AlreadyRunning
 from tbot_bot.support.atomic_file import ensure_folder, write_bytes
 from tbot_bot.support.path_resolver import CODE_ROOT, ROOT_VARIABLE, Paths, root_from_environment
+from tbot_bot.support.process_lock import take
 
 DEFAULT_SPEED = "52"
 DEMO_SPEED = "450"
@@ -120,12 +121,10 @@ def port_from_environment(variable: str, default: int) -> int:
 def take_lock(root: Path) -> int:
     """One foreground run per state root; a second one is told so."""
     ensure_folder(root / "control", 0o755)
-    handle = os.open(root / "control" / ".run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(f"tbot already runs on {root}; stop it there first (Ctrl-C).")
-    return handle
+        return take(root / "control" / ".run.lock", f"tbot ({root})")
+    except AlreadyRunning as error:
+        sys.exit(str(error))
 
 
 def supervise(root: Path, supervised: tuple[Program, ...]) -> None:

@@ -2,6 +2,7 @@
 
 TbotError
 ├── ConfigInvalid            78  a configuration value is wrong
+├── AlreadyRunning           71  another process does this on the same root
 ├── NotProvisioned           69  the runner has not finished first provisioning
 ├── StateCorrupt             65  a control file is missing or unreadable
 │   └── IllegalTransition    70  a state change that the table does not allow
@@ -30,6 +31,12 @@ class ConfigInvalid(TbotError):
     """Correct the named keys on the configuration page; nothing was saved."""
 
     exit_code = 78
+
+
+class AlreadyRunning(TbotError):
+    """Two of a kind on one root would act twice: stop the other one first."""
+
+    exit_code = 71
 
 
 class NotProvisioned(TbotError):

@@ -7,7 +7,7 @@ import threading
 import time
 from datetime import date, datetime, timedelta
 
-from tbot_bot.domain.errors import BrokerError, IllegalTransition, StateCorrupt, TbotError
+from tbot_bot.domain.errors import AlreadyRunning, BrokerError, IllegalTransition, StateCorrupt, TbotError
 from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
 from tbot_bot.domain.settings import BuildMode, GeneralSettings, LogLevel
@@ -23,6 +23,7 @@ from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.flags import FlagClaimer
 from tbot_bot.support.logs import TailHandler, configure, get_logger, set_level
 from tbot_bot.support.path_resolver import Paths, root_from_environment
+from tbot_bot.support.process_lock import take
 from tbot_bot.support.sd_notify import SdNotify
 from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
@@ -287,7 +288,12 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: trader.stop())
     signal.signal(signal.SIGINT, lambda *_: trader.stop())
     try:
+        lock = take(paths.private / "bot.lock", "the strategy runtime")
         trader.run()
+        os.close(lock)
+    except AlreadyRunning as error:
+        log.critical("not started", extra={"fields": {"why": str(error)}})
+        return error.exit_code
     except Exception:
         log.critical("the runtime failed and will be restarted", exc_info=True)
         time.sleep(0.2)

@@ -12,7 +12,7 @@ from tools.child import children, end, start_python
 from tools.day_verdict import day_faults
 from tools.demo_process import DemoProcess, Killed
 from tools.foreground import free_port, free_port_pair
-from tools.killers import Killer, Moment
+from tools.killers import Killer, Moment, Strike
 from tools.page_client import Browser
 
 LONGEST_SECONDS = 240.0
@@ -48,7 +48,7 @@ class KilledDay:
     """A demo under way beside its killer."""
 
     def __init__(
-        self, folder: Path, speed: int, moments: tuple[Moment, ...] = (), after_intents: tuple[float, ...] = ()
+        self, folder: Path, speed: int, moments: tuple[Moment, ...] = (), after_intents: tuple[Strike, ...] = ()
     ) -> None:
         self._demo = DemoProcess(folder, speed)
         self._demo.start()

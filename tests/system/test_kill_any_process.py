@@ -1,7 +1,8 @@
 """kill -9 of each process at random moments of whole days: they come back, and the day is as if nothing had happened.
 
-Two days run side by side: in one every process but the bot dies, in the other the bot dies again and again, most often
-within milliseconds of having written down an order. TBOT_KILL_SEED repeats a run; the seed is printed."""
+Two days run side by side: in one every process but the bot dies, the venue also while orders are on their way to it; in
+the other the bot dies again and again, often within milliseconds of having written down an order. The seed is printed;
+TBOT_KILL_SEED repeats it."""
 
 import os
 import random
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.system.harness import FinishedDay, KilledDay
-from tools.killers import Moment, random_moments
+from tools.killers import Moment, Strike, random_moments
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("kill")]
 
 SERVANTS = ("paper", "provisioning", "web", "universe", "backtest")
 SPEED, BOT_DAY_SPEED = 450, 200
 INTENT_KILLS = 4
+VENUE_STRIKES = 2
 SETUP = (1.0, 7.0)
 DAY = (8.0, 45.0)
 
@@ -31,11 +33,12 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> tuple[FinishedDay, Finishe
     folder: Path = tmp_path_factory.mktemp("kills")
     once_more = dice.choice(SERVANTS)
     moments = (*random_moments(dice, SERVANTS, *DAY), *random_moments(dice, (once_more,), *SETUP))
-    servants = KilledDay(folder / "servants", SPEED, tuple(sorted(moments, key=lambda moment: moment.at)))
+    venue = tuple(Strike("paper", dice.uniform(0, 0.03)) for _ in range(VENUE_STRIKES))
+    servants = KilledDay(folder / "servants", SPEED, tuple(sorted(moments, key=lambda moment: moment.at)), venue)
     # The first one late enough to leave a position behind, the others before or while the order is sent.
     pauses = (dice.uniform(0.3, 0.8), *(dice.choice((0.0, dice.uniform(0, 0.03))) for _ in range(INTENT_KILLS - 1)))
     times = tuple(Moment(dice.uniform(first, first + 10), "bot") for first in (3, 40, 70, 95))
-    bot = KilledDay(folder / "bot", BOT_DAY_SPEED, times, pauses)
+    bot = KilledDay(folder / "bot", BOT_DAY_SPEED, times, tuple(Strike("bot", pause) for pause in pauses))
     found = servants.finish(), bot.finish()
     for day in found:
         print(*day.killed, sep="\n")
