@@ -10,11 +10,14 @@ import shutil
 import socket
 import sys
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from supervisor import supervisord
 
-from tbot_bot.domain.errors import AlreadyRunning
+from tbot_bot.domain.errors import AlreadyRunning, TbotError
+from tbot_bot.paper.__main__ import settings_from
+from tbot_bot.paper.venue import first_session
 from tbot_bot.support.atomic_file import ensure_folder, write_bytes
 from tbot_bot.support.path_resolver import CODE_ROOT, ROOT_VARIABLE, Paths, root_from_environment
 from tbot_bot.support.process_lock import take
@@ -173,13 +176,14 @@ def run_demo(root: Path, arguments: argparse.Namespace) -> int:
     options: tuple[str, ...] = ("--speed", arguments.speed, "--seed", str(arguments.seed), "--hold")
     driver: tuple[str, ...] = ()
     if arguments.data:
-        data = Path(arguments.data).resolve()
-        if not data.is_file():
-            sys.exit(f"DATA={arguments.data}: there is no such file.")
-        options += ("--replay", str(data))
+        options += ("--replay", str(Path(arguments.data).resolve()))
         driver = ("--replay",)
-        if arguments.date:
-            options += ("--session", arguments.date)
+    if arguments.date:
+        options += ("--session", arguments.date.isoformat())
+    try:
+        print(f"demo: session {first_session(settings_from(list(options)))}", flush=True)
+    except TbotError as error:
+        sys.exit(f"demo: {error}")
     verdict = Paths(demo).output / "verdict"
     supervise(demo, programs(options, Program("driver", "tools.demo", 90, once=True, options=driver)))
     os.close(lock)
@@ -203,7 +207,7 @@ def main() -> int:
     parser.add_argument("--demo", action="store_true")
     parser.add_argument("--data", help="Parquet file of minute bars to replay")
     parser.add_argument("--root", help="folder for the demo's state instead of output/demo; must be empty")
-    parser.add_argument("--date", help="session to replay, YYYY-MM-DD")
+    parser.add_argument("--date", type=date.fromisoformat, help="session, YYYY-MM-DD")
     parser.add_argument("--seed", type=int, default=7, help="seed of the synthetic market")
     parser.add_argument("--speed", default=DEMO_SPEED, help="market seconds per real second")
     arguments = parser.parse_args()

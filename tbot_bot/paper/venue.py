@@ -108,6 +108,11 @@ def build_venue(settings: VenueSettings) -> Venue:
     )
 
 
+def first_session(settings: VenueSettings) -> date:
+    """The session that a fresh venue would begin with. Raises what opening it would raise."""
+    return _days(*_market(settings))[0].day
+
+
 def _market(settings: VenueSettings) -> tuple[TradingCalendar, Market, date]:
     if settings.market == "synthetic":
         first = settings.session or DEFAULT_FIRST_SESSION

@@ -248,16 +248,18 @@ class Trader:
         day.turn()
         self._why = ""
         if day.settled:
-            close_books(self._connected().services, day)
-            day.close()
-            self._day = None
-            self._after_day(day)
+            self._finish(day)
 
-    def _after_day(self, day: Day) -> None:
-        """Armed goes on to the next session; stopped is idle; tripped stays down."""
-        state = self._state.read()
-        if state in ARMED_STATES and state is not BotState.ANALYZING:
-            self._state.move(state, BotState.ANALYZING, "bot", "session closed; waiting for the next")
+    def _finish(self, day: Day) -> None:
+        """Close the books. Armed goes on to the next session; stopped is idle; tripped stays down."""
+        armed = self._state.read()
+        if armed in ARMED_STATES and armed is not BotState.UPDATING:
+            self._state.move(armed, BotState.UPDATING, "bot", "the session is over; closing the books")
+        close_books(self._connected().services, day)
+        day.close()
+        self._day = None
+        if self._state.read() is BotState.UPDATING:
+            self._state.move(BotState.UPDATING, BotState.ANALYZING, "bot", "session closed; waiting for the next")
 
     def _publish(self) -> None:
         if not self._turns.due("publish", 0.5):

@@ -5,6 +5,7 @@ import { body, facts, onFacts, post } from "./live.js";
 import { announce, marketNow } from "./topbar.js";
 
 const host = byId("confirmations");
+const MAY = host?.dataset.may === "yes";
 const shown = new Map();
 
 export function startOffers() {
@@ -24,7 +25,8 @@ function draw() {
   }
   for (const offer of offers) if (!shown.has(offer.client_id)) add(offer);
   host.hidden = shown.size === 0;
-  say(byId("confirmations-title"), shown.size === 1 ? "One entry waits for your word" : `${shown.size} entries wait for your word`);
+  const whose = MAY ? "your word" : "a trader's word";
+  say(byId("confirmations-title"), shown.size === 1 ? `One entry waits for ${whose}` : `${shown.size} entries wait for ${whose}`);
   tick();
 }
 
@@ -35,9 +37,9 @@ function add(offer) {
   const button = el("button", { type: "button", class: "first", "aria-label": `Confirm: ${words}` }, "Confirm");
   const view = { offer, left, answer, button, sent: false };
   button.addEventListener("click", () => confirm(view));
-  const may = host.dataset.may === "yes" ? button : el("span", { class: "dim" }, "A trader or an admin can confirm it.");
+  const act = MAY ? button : el("span", { class: "dim" }, "A trader or an admin can confirm it.");
   view.node = el("li", { "data-id": offer.client_id },
-    el("div", {}, el("b", {}, words), offer.reason && el("p", {}, offer.reason), el("p", { class: "dim" }, left), answer), may);
+    el("div", {}, el("b", {}, words), offer.reason && el("p", {}, offer.reason), el("p", { class: "dim" }, left), answer), act);
   shown.set(offer.client_id, view);
   host.querySelector("[data-body]").append(view.node);
 }
