@@ -2,9 +2,7 @@
 
 import argparse
 import json
-import signal
 import sys
-import threading
 from pathlib import Path
 
 from tbot_bot.backtest.worker import run_job
@@ -13,9 +11,9 @@ from tbot_bot.domain.errors import NotProvisioned, TbotError
 from tbot_bot.support.atomic_file import ensure_folder
 from tbot_bot.support.audit_drop import AuditDrop
 from tbot_bot.support.clock import SystemClock
-from tbot_bot.support.logs import configure, get_logger
+from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths, root_from_environment
-from tbot_bot.support.sd_notify import SdNotify
+from tbot_bot.support.process import Process, run
 from tbot_bot.support.snapshot import Publisher
 
 log = get_logger("backtest")
@@ -87,29 +85,19 @@ class BacktestWorker:
         self._publisher.publish("jobs", {"rows": self._rows}, 7 * 86_400.0)
 
 
-def main() -> int:
+def serve(process: Process) -> None:
     parser = argparse.ArgumentParser(prog="tbot_bot.backtest")
     parser.add_argument("--watch", action="store_true", help="stay and serve jobs instead of the waiting ones only")
     arguments = parser.parse_args()
-    configure("backtest")
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
-    notify = SdNotify()
-    try:
-        worker = BacktestWorker(Paths(root_from_environment()))
-        notify.ready()
-        while not stop.is_set():
-            notify.beat()
-            if not worker.serve():
-                if not arguments.watch:
-                    break
-                stop.wait(LOOK_SECONDS)
-    except Exception:
-        log.critical("the backtest worker failed", exc_info=True)
-        return 1
-    return 0
+    worker = BacktestWorker(Paths(root_from_environment()))
+    process.notify.ready()
+    while not process.stop.is_set():
+        process.notify.beat()
+        if not worker.serve():
+            if not arguments.watch:
+                break
+            process.stop.wait(LOOK_SECONDS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("backtest", serve))

@@ -164,9 +164,9 @@ class Desk:
             if state is BotState.INITIALIZE:
                 return None
             return refused("not_allowed", "The bot is configured already. Register the first user, then log in.")
-        if state is BotState.IDLE:
-            return None
-        return refused("busy", f"The bot is {state}. Stop it first; settings change only while it is idle.")
+        if state in ARMED_STATES | CLOSING_STATES:
+            return refused("busy", f"The bot is {state}. Stop it first; settings change only while it does not trade.")
+        return None
 
     def _parsed(self, request: Request) -> ParsedConfig | Faults:
         values = request.body.get("values")

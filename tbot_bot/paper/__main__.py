@@ -8,14 +8,11 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from tbot_bot.domain.errors import TbotError
 from tbot_bot.domain.money import parse_decimal
 from tbot_bot.paper.server import serve
 from tbot_bot.paper.settings import VenueSettings
-from tbot_bot.support.logs import configure, get_logger
 from tbot_bot.support.path_resolver import Paths, root_from_environment
-
-log = get_logger("paper")
+from tbot_bot.support.process import Process, run
 
 
 def _decimal(text: str) -> Decimal:
@@ -50,18 +47,10 @@ def settings_from(arguments: list[str]) -> VenueSettings:
     )
 
 
-def main() -> int:
-    configure("paper")
-    try:
-        asyncio.run(serve(settings_from(sys.argv[1:])))
-    except TbotError as error:
-        log.critical("the paper venue cannot run", extra={"fields": {"why": str(error)}})
-        return error.exit_code
-    except Exception:
-        log.critical("the paper venue failed and will be restarted", exc_info=True)
-        return 1
-    return 0
+def main(_process: Process) -> None:
+    """The venue ends by itself on SIGTERM and SIGINT."""
+    asyncio.run(serve(settings_from(sys.argv[1:])))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("paper", main))

@@ -1,13 +1,10 @@
 """The strategy runtime's life: wait for provisioning, for Start, for the session; run the day; close it; again."""
 
 import os
-import signal
 import sys
-import threading
-import time
 from datetime import date, datetime, timedelta
 
-from tbot_bot.domain.errors import AlreadyRunning, BrokerError, IllegalTransition, StateCorrupt, TbotError
+from tbot_bot.domain.errors import BrokerError, IllegalTransition, StateCorrupt, TbotError
 from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
 from tbot_bot.domain.settings import BuildMode, GeneralSettings, LogLevel
@@ -21,10 +18,10 @@ from tbot_bot.runtime.journal import read_journal, unfinished_session
 from tbot_bot.runtime.views import DayViews, idle_status
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.flags import FlagClaimer
-from tbot_bot.support.logs import TailHandler, configure, get_logger, set_level
+from tbot_bot.support.logs import get_logger, set_level
 from tbot_bot.support.path_resolver import Paths, root_from_environment
+from tbot_bot.support.process import Process, run
 from tbot_bot.support.process_lock import take
-from tbot_bot.support.sd_notify import SdNotify
 from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
 
@@ -40,15 +37,13 @@ RETRY_SECONDS = 2.0
 class Trader:
     """One process, one broker, one day at a time."""
 
-    def __init__(self, paths: Paths, tail: TailHandler) -> None:
+    def __init__(self, paths: Paths, process: Process) -> None:
         self._paths = paths
         self._wall = SystemClock()
         self._state = StateFile(paths, self._wall)
         self._publisher = Publisher(paths, "bot", self._wall)
         self._claims = FlagClaimer(paths.private / "claims")
-        self._tail = tail
-        self._notify = SdNotify()
-        self._stop = threading.Event()
+        self._process = process
         self._turns = Turns()
         self._desk: compose.Trading | None = None
         self._day: Day | None = None
@@ -58,21 +53,17 @@ class Trader:
         self._reason = ""
         self._streams: dict[str, StreamChanged] = {}
 
-    def stop(self) -> None:
-        """Leave at the next turn. Orders resting at the broker and the state stay; a restart goes on from there."""
-        self._stop.set()
-
     def run(self) -> None:
-        self._notify.ready()
-        while not self._stop.is_set():
-            self._notify.beat()
+        """Until SIGTERM. Orders resting at the broker and the state stay; a restart goes on from there."""
+        self._process.notify.ready()
+        while not self._process.stop.is_set():
+            self._process.notify.beat()
             try:
                 self._turn()
             except BrokerError as error:
                 self._pause(f"the broker cannot be used: {error}")
             except TbotError as error:
                 self._pause(str(error))
-        self._notify.stopping()
         self._drop()
 
     def _pause(self, why: str) -> None:
@@ -81,7 +72,7 @@ class Trader:
             log.error("waiting", extra={"fields": {"why": why}})
         self._why = why
         self._publish()
-        self._stop.wait(RETRY_SECONDS)
+        self._process.stop.wait(RETRY_SECONDS)
 
     def _turn(self) -> None:
         try:
@@ -111,7 +102,7 @@ class Trader:
     def _idle(self, why: str) -> None:
         self._why = why
         self._publish()
-        self._stop.wait(0.2)
+        self._process.stop.wait(0.2)
 
     def _connected(self) -> compose.Trading:
         """The broker connection, renewed when the configuration was saved anew and no day is running."""
@@ -264,7 +255,7 @@ class Trader:
     def _publish(self) -> None:
         if not self._turns.due("publish", 0.5):
             return
-        lines = self._tail.lines()
+        lines = self._process.tail.lines()
         try:
             if self._desk is None:
                 self._publisher.publish("status", idle_status(self._paths, self._why))
@@ -283,25 +274,12 @@ def _log_level(general: GeneralSettings) -> str:
     return LogLevel.VERBOSE.value if general.build_mode is BuildMode.DEBUG else general.debug_log_level.value
 
 
-def main() -> int:
+def trade(process: Process) -> None:
     paths = Paths(root_from_environment())
-    tail = configure("bot")
-    trader = Trader(paths, tail)
-    signal.signal(signal.SIGTERM, lambda *_: trader.stop())
-    signal.signal(signal.SIGINT, lambda *_: trader.stop())
-    try:
-        lock = take(paths.private / "bot.lock", "the strategy runtime")
-        trader.run()
-        os.close(lock)
-    except AlreadyRunning as error:
-        log.critical("not started", extra={"fields": {"why": str(error)}})
-        return error.exit_code
-    except Exception:
-        log.critical("the runtime failed and will be restarted", exc_info=True)
-        time.sleep(0.2)
-        return 1
-    return 0
+    lock = take(paths.private / "bot.lock", "the strategy runtime")
+    Trader(paths, process).run()
+    os.close(lock)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("bot", trade))

@@ -1,7 +1,6 @@
 """The universe builder's process: one build and out (timer, path unit), or watching for jobs and old files."""
 
 import argparse
-import signal
 import sys
 import threading
 from datetime import datetime
@@ -18,8 +17,9 @@ from tbot_bot.support.audit_drop import AuditDrop
 from tbot_bot.support.calendar import ExchangeCalendar
 from tbot_bot.support.clock import FollowedClock, SystemClock
 from tbot_bot.support.flags import FlagClaimer
-from tbot_bot.support.logs import configure, get_logger
+from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths, root_from_environment
+from tbot_bot.support.process import Process, run
 from tbot_bot.support.sd_notify import SdNotify
 from tbot_bot.support.snapshot import Publisher
 
@@ -174,29 +174,17 @@ def _serve(worker: UniverseWorker, asked: bool) -> None:
         log.error("no universe was built", extra={"fields": {"why": str(error)}})
 
 
-def main() -> int:
+def serve(process: Process) -> None:
     parser = argparse.ArgumentParser(prog="tbot_bot.runtime.universe")
     parser.add_argument("--watch", action="store_true", help="stay and serve jobs instead of one build")
     arguments = parser.parse_args()
-    configure("universe")
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
     worker = UniverseWorker(Paths(root_from_environment()))
-    try:
-        if arguments.watch:
-            watch(worker, stop, SdNotify())
-        else:
-            worker.claim_job()
-            worker.build("timer")
-    except TbotError as error:
-        log.critical("no universe was built", extra={"fields": {"why": str(error)}})
-        return error.exit_code
-    except Exception:
-        log.critical("the universe builder failed", exc_info=True)
-        return 1
-    return 0
+    if arguments.watch:
+        watch(worker, process.stop, process.notify)
+    else:
+        worker.claim_job()
+        worker.build("timer")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("universe", serve))

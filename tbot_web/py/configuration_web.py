@@ -120,14 +120,13 @@ def _judged(reply: Reply) -> tuple[str, int] | str:
 
 def _not_now(state: BotState | None) -> str:
     """Why saving has to wait, told before anything is typed; empty when it need not. The runner decides when asked."""
-    if _first_run() or state is BotState.IDLE:
+    if _first_run():
         return ""
     if state in ARMED_STATES:
-        return f"The bot is running ({state}): stop it first. Settings change only while it is idle."
+        return f"The bot is running ({state}): stop it first. Settings change only while it does not trade."
     if state in CLOSING_STATES:
-        return "Positions are being closed: settings can be changed once the bot is idle."
-    word = "in an unknown state" if state is None else f"halted ({state.replace('_', ' ')})"
-    return f"The bot is {word}, and settings change only while it is idle. Start it again, then stop it."
+        return "Positions are being closed: settings can be changed once that is done."
+    return "The bot is in an unknown state; the runner looks at it. Try again in a moment." if state is None else ""
 
 
 def _first_run() -> bool:

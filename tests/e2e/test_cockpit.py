@@ -128,8 +128,9 @@ def test_no_page_scrolls_sideways(machine, provisioned):
     published(machine).publish("status", STATUS, expires_after=60)
     for path in ("/", "/universe", "/backtests", "/configuration", "/kill"):
         provisioned.goto(path)
+        provisioned.wait_for_timeout(300)
         for width in (380, 768, 1024, 1440):
             provisioned.set_viewport_size({"width": width, "height": 800})
-            provisioned.wait_for_timeout(300)
+            provisioned.wait_for_timeout(60)
             wider = provisioned.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wider <= 0, (path, width)

@@ -14,6 +14,7 @@ from tools.demo_process import DemoProcess, Killed
 from tools.foreground import free_port, free_port_pair
 from tools.killers import Killer, Moment, Strike
 from tools.page_client import Browser
+from tools.patience import until
 
 LONGEST_SECONDS = 240.0
 
@@ -84,9 +85,10 @@ class LiveBot:
         """supervisord and all that it runs."""
         return self._process.pid, *children(self._process.pid)
 
-    def fault(self, **what: object) -> None:
-        address = f"http://127.0.0.1:{self.paper + 1}/faults"
-        requests.post(address, json=what, timeout=10).raise_for_status()
+    def admin(self, path: str, **what: object) -> None:
+        """Ask the venue's own port, once it listens: a fault, the clock."""
+        address = f"http://127.0.0.1:{self.paper + 1}{path}"
+        until("the venue's answer", 30, lambda: requests.post(address, json=what, timeout=10)).raise_for_status()
 
     def part(self, name: str) -> dict[str, Any]:
         """A published snapshot's body as the browser sees it."""

@@ -87,7 +87,7 @@ def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
 
 @pytest.fixture
 def bot(tmp_path: Path) -> Iterator[LiveBot]:
-    running = LiveBot(tmp_path, speed=600)
+    running = LiveBot(tmp_path, speed=300)
     yield running
     running.stop()
 
@@ -110,6 +110,7 @@ def test_no_secret_reaches_a_file_or_the_process_table(bot: LiveBot) -> None:
     browser = bot.browser
 
     wait_for("the web", lambda: _answers(browser), 60)
+    bot.admin("/clock/pause")
     assert sent(browser, "/configuration", "/configuration", wrong) == 422
     assert sent(browser, "/configuration", "/configuration", typed) < 400
     assert sent(browser, "/register", "/register", person | _twice(known["mistyped"], known["password"])) == 422
@@ -124,11 +125,12 @@ def test_no_secret_reaches_a_file_or_the_process_table(bot: LiveBot) -> None:
     wait_for("the universe", lambda: bot.part("universe").get("built_at"), 60)
     assert sent(browser, "/", "/start", {}) < 400
     wait_for("the armed bot", lambda: browser.json("/live.json").get("state") in ARMED_STATES)
+    bot.admin("/clock/run")
     for status in (500, 503, 504, 429):
-        bot.fault(http_status=status, http_count=15)
+        bot.admin("/faults", http_status=status, http_count=15)
         time.sleep(1)
-    bot.fault(drop_streams=True)
-    wait_for("a filled order", lambda: any(row["filled"] for row in bot.part("orders").get("rows", ())), 60)
+    bot.admin("/faults", drop_streams=True)
+    wait_for("a filled order", lambda: any(row["filled"] for row in bot.part("orders").get("rows", ())), 90)
 
     found = leaks(processes(bot.pids), known) + leaks(files(bot.paths.root), known)
     bot.stop()

@@ -171,7 +171,6 @@ def test_new_settings_of_an_admin_are_followed_until_done(site):
     [
         ("trading", "The bot is running (trading): stop it first."),
         ("graceful_closing_positions", "Positions are being closed"),
-        ("shutdown_triggered", "The bot is halted (shutdown triggered)"),
         ("gone", "The bot is in an unknown state"),
     ],
 )
@@ -183,10 +182,11 @@ def test_an_admin_is_told_beforehand_why_settings_cannot_be_saved_now(site, stat
     assert words in page.text
 
 
-def test_while_idle_nothing_speaks_against_saving(site):
-    site.provisioned()
+@pytest.mark.parametrize("state", ["idle", "shutdown_triggered", "error"])
+def test_while_nothing_trades_nothing_speaks_against_saving(site, state):
+    site.provisioned(state=state)
     site.log_in()
-    assert "only while it is idle" not in site.browser.get("/configuration").text
+    assert "only while it does not trade" not in site.browser.get("/configuration").text
     assert site.post("/configuration", "/configuration", MAX_TRADES="3").location == "/progress"
     assert site.runner.asked[-1][2] == "cookie-text"
 

@@ -1,0 +1,38 @@
+"""What every process of tbot has: JSON logs, a stop signal, the notify socket of systemd, an exit code."""
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tbot_bot.domain.errors import TbotError
+from tbot_bot.support.logs import TailHandler, configure, get_logger
+from tbot_bot.support.sd_notify import SdNotify
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """`stop` is set by SIGTERM and SIGINT; `tail` holds the newest log lines."""
+
+    stop: threading.Event
+    notify: SdNotify
+    tail: TailHandler
+
+
+def run(unit: str, body: Callable[[Process], None]) -> int:
+    """Run `body` as the process `unit`. Returns 0, the exit code of a TbotError, or 1 for what nobody foresaw."""
+    process = Process(threading.Event(), SdNotify(), configure(unit))
+    log = get_logger(unit)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: process.stop.set())
+    try:
+        body(process)
+    except TbotError as error:
+        log.critical("the process cannot work", extra={"fields": {"why": str(error)}})
+        return error.exit_code
+    except Exception:
+        log.critical("the process failed and will be restarted", exc_info=True)
+        return 1
+    finally:
+        process.notify.stopping()
+    return 0
