@@ -70,7 +70,8 @@ class Decide:
     """One candidate's story, for the record and the dashboard.
 
     `rank` from 1 in its minute; `fallback` counts the refusals before it in the same slot; `score` is the
-    strategy's rank value; `needed` and `seen` say how far from a signal it was (fractions), for the nearest misses."""
+    strategy's rank value; `needed` and `seen` say how far from a signal it was: fractions of the price, for CLOSE
+    standard deviations."""
 
     at: datetime
     strategy: StrategyName

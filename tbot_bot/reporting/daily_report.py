@@ -56,7 +56,7 @@ def _candidates(summary: Mapping[str, Any]) -> list[str]:
 
 def _misses(summary: Mapping[str, Any]) -> list[str]:
     rows = [
-        (m["strategy"], m["symbol"], m["direction"], _fraction(m["needed"]), _fraction(m["seen"]), m["reason"])
+        (m["strategy"], m["symbol"], m["direction"], _measure(m, "needed"), _measure(m, "seen"), m["reason"])
         for m in summary["nearest_misses"]
     ]
     return _table("Nearest misses", ("strategy", "symbol", "direction", "needed", "seen", "reason"), rows)
@@ -171,8 +171,12 @@ def _percent(text: str | None) -> str:
     return "" if value is None else f"{value * Decimal(100):.0f}%"
 
 
-def _fraction(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _measure(miss: Mapping[str, Any], name: str) -> str:
+    """CLOSE counts in standard deviations, the others in fractions of the price."""
+    value: float | None = miss[name]
+    if value is None:
+        return ""
+    return f"{value:.2f} σ" if miss["strategy"] == "close" else f"{value:.2%}"
 
 
 def _size(order: Mapping[str, Any]) -> str:

@@ -361,7 +361,8 @@ class Simulation:
             self.feed(e.AccountSeen(self.now, self.exchange.account(), self.exchange.shown()))
 
     def _restart(self) -> None:
-        self._dying, self._fuse = False, None
+        """A new engine from the journal. One that died right after the end has to find that the day is over, too."""
+        self._dying, self._fuse, self.done = False, None, None
         self._events.clear()
         self.tripped = self.tripped or self.engine.view().tripped
         self.mail, self.asked, self.watched = [], {}, ()

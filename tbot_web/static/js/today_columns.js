@@ -50,8 +50,8 @@ export const positions = (marketNow) => [
 function reason(row) {
   const parts = [el("span", {}, row.reason || f.UNKNOWN)];
   if (known(row.seen)) {
-    const needed = known(row.needed) ? `, needed ${measure(row.needed)}` : "";
-    parts.push(el("small", {}, ` saw ${measure(row.seen)}${needed}`));
+    const needed = known(row.needed) ? `, needed ${measure(row, row.needed)}` : "";
+    parts.push(el("small", {}, ` saw ${measure(row, row.seen)}${needed}`));
   }
   if (row.setting) {
     const link = { href: `/configuration#${row.setting}`, title: "The setting that decides this" };
@@ -63,7 +63,11 @@ function reason(row) {
 const known = (value) => value !== null && value !== undefined && value !== "";
 
 /** Distances come as fractions; words come as they are. */
-const measure = (value) => (typeof value === "number" ? f.signedPercent(value).replace("+", "") : value);
+/** How far a candidate came: CLOSE counts in standard deviations, the others in fractions of the price. */
+function measure(row, value) {
+  if (typeof value !== "number") return value;
+  return row.strategy === "close" ? `${value.toFixed(2)} σ` : f.signedPercent(value).replace("+", "");
+}
 
 /** Strategies in the order of the day, others after them. */
 export const byDay = ([a], [b]) => (ORDER.indexOf(a) + 9) % 9 - (ORDER.indexOf(b) + 9) % 9;

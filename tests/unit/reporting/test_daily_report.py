@@ -61,7 +61,7 @@ def test_what_is_wrong_is_written_large() -> None:
 def test_a_day_without_trades_shows_the_nearest_misses() -> None:
     page = render_report(daily(replace(FACTS, trades=(), fills=(), orders=(), limits=())))
     assert "Round trips (0)\n  none" in page
-    assert "0.0200  0.0100  0.5 % short" in page
+    assert "2.00%  1.00%  0.5 % short" in page
     assert "Denials\n  denied 2×" in page
 
 
