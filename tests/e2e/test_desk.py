@@ -121,7 +121,7 @@ def test_settings_of_a_running_bot_are_refused_in_words_and_kept_as_typed(machin
     page.locator("#MAX_OPEN_POSITIONS").fill("6")
     machine.paths.bot_state.write_text("trading\n")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator("#verdict")).to_contain_text("Stop it first; settings change only while it is idle.")
+    expect(page.locator("#verdict")).to_contain_text("Stop it first; settings change only while it does not trade.")
     expect(page.locator("#MAX_OPEN_POSITIONS")).to_have_value("6")
     page.reload()
     expect(page.locator("#verdict")).to_contain_text("The bot is running (trading): stop it first.")
