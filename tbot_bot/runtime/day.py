@@ -67,6 +67,7 @@ class Day:
         self.reconciled = e.Reconciled(services.clock.now(), False, "not compared with the broker yet")
         # A loss limit stays tripped for the session; who kills by hand may start again by hand.
         self._killed_by_hand = context.state is BotState.EMERGENCY_CLOSING and not context.tripped
+        self._stop_asked = context.state is BotState.GRACEFUL_CLOSING
         self.halted = False
         self.asked_confirmations: dict[ClientOrderId, c.AskConfirmation] = {}
         self.done: c.DayDone | None = None
@@ -158,6 +159,7 @@ class Day:
     def feed(self, event: e.Event) -> None:
         """One event through journal and engine, then what the engine asks for."""
         self._killed_by_hand |= isinstance(event, e.KillRequested)
+        self._stop_asked |= isinstance(event, e.StopRequested)
         self._remember(event)
         for command in self.engine.handle(event):
             self._perform(command)
@@ -322,7 +324,11 @@ class Day:
         self._desk.submit(intent)
 
     def _move(self, to: BotState, why: str) -> None:
-        """Follow the engine with the state word; an `error` stays one until someone starts again."""
+        """Follow the engine with the state word; an `error` stays one until someone starts again.
+
+        A day that ends by itself is no stop: the bot stays armed for the next session."""
+        if to is BotState.IDLE and not self._stop_asked:
+            return
         try:
             now = self._services.state.read()
             if now is not to and (now is not BotState.ERROR or to is BotState.EMERGENCY_CLOSING):
