@@ -51,6 +51,7 @@ class Trader:
         self._why = "starting"
         self._start_refused = ""
         self._reason = ""
+        self._over: date | None = None
         self._streams: dict[str, StreamChanged] = {}
 
     def run(self) -> None:
@@ -175,6 +176,7 @@ class Trader:
             self._connected().services.notifier.notify("critical", "start refused", self._start_refused)
             return
         self._start_refused = ""
+        self._over = None
         try:
             if state is BotState.ERROR:
                 self._state.move(state, BotState.IDLE, "operator", "start requested after an error")
@@ -211,6 +213,9 @@ class Trader:
             return
         hours = self._hours()
         now = trading.services.clock.now()
+        if hours.day == self._over and state in ARMED_STATES:
+            self._why = f"the session of {hours.day} is over for the bot"
+            return
         if state in CLOSING_STATES or now >= hours.open - PREPARE:
             self._begin(hours, emergency=state is BotState.EMERGENCY_CLOSING)
         else:
@@ -249,6 +254,7 @@ class Trader:
         close_books(self._connected().services, day)
         day.close()
         self._day = None
+        self._over = day.context.plan.hours.day
         if self._state.read() is BotState.UPDATING:
             self._state.move(BotState.UPDATING, BotState.ANALYZING, "bot", "session closed; waiting for the next")
 
