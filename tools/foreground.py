@@ -6,17 +6,20 @@ exit code is the driver's verdict."""
 import argparse
 import getpass
 import os
+import re
 import shutil
 import socket
 import sys
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from supervisor import supervisord
 
 from tbot_bot.domain.errors import AlreadyRunning, TbotError
 from tbot_bot.paper.__main__ import settings_from
+from tbot_bot.paper.settings import MAX_SPEED
 from tbot_bot.paper.venue import first_session
 from tbot_bot.support.atomic_file import ensure_folder, write_bytes
 from tbot_bot.support.path_resolver import CODE_ROOT, ROOT_VARIABLE, Paths, root_from_environment
@@ -121,6 +124,16 @@ def port_from_environment(variable: str, default: int) -> int:
     return int(text)
 
 
+def speed_from_environment() -> str:
+    """TBOT_PAPER_SPEED as the venue takes it. A venue that refuses its options would only be seen in its log."""
+    text = os.environ.get("TBOT_PAPER_SPEED", "") or DEFAULT_SPEED
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text) or not 0 < Decimal(text) <= MAX_SPEED:
+        sys.exit(
+            f"TBOT_PAPER_SPEED must be a number above 0 and at most {MAX_SPEED}, such as {DEFAULT_SPEED}, not {text!r}."
+        )
+    return text
+
+
 def take_lock(root: Path) -> int:
     """One foreground run per state root; a second one is told so."""
     ensure_folder(root / "control", 0o755)
@@ -143,12 +156,12 @@ def supervise(root: Path, supervised: tuple[Program, ...]) -> None:
 def run_live(root: Path) -> int:
     """`make run`: everything on the root's state, the address printed by the announcer once the pages answer."""
     web, paper = port_from_environment("TBOT_WEB_PORT", WEB_PORT), port_from_environment("TBOT_PAPER_PORT", PAPER_PORT)
+    speed = speed_from_environment()
     lock = take_lock(root)
     require_free(web, "web UI")
     require_free(paper, "paper venue")
     require_free(paper + 1, "paper venue's admin port")
     os.environ.update({ROOT_VARIABLE: str(root), "TBOT_WEB_PORT": str(web), "TBOT_PAPER_PORT": str(paper)})
-    speed = os.environ.get("TBOT_PAPER_SPEED", DEFAULT_SPEED)
     supervise(root, programs(("--speed", speed), Program("announce", "tools.announce", 90, once=True)))
     os.close(lock)
     return 0

@@ -74,8 +74,8 @@ KEYS: tuple[KeySpec, ...] = (
     ),
     _MORE_CREDENTIALS.optional_text(
         "BROKER_HOST",
-        "Gateway host",
-        "Host of a broker's local gateway, for brokers that have one; PAPER and ALPACA do not.",
+        "Data or gateway host",
+        "Leave empty. With ALPACA it replaces the host of the market data, data.alpaca.markets.",
         r"[A-Za-z0-9.:_\-]{0,253}",
     ),
     _MORE_CREDENTIALS.secret("BROKER_USERNAME", "User name", "For brokers with a login; PAPER and ALPACA have none."),
@@ -120,8 +120,15 @@ KEYS: tuple[KeySpec, ...] = (
         "For market caps and fundamentals. Empty = only what the broker and the cached universe know.",
         PRINTABLE,
     ),
-    _NOTIFY.boolean("NOTIFY_ON_FILL", "true", "Entries", "Send a message when a trade is entered."),
-    _NOTIFY.boolean("NOTIFY_ON_EXIT", "true", "Exits", "Send a message when a trade is left."),
+    _NOTIFY.boolean(
+        "NOTIFY_ON_FILL",
+        "true",
+        "Entries",
+        "Tell when a trade is entered: in this release on the dashboard and in the log.",
+    ),
+    _NOTIFY.boolean(
+        "NOTIFY_ON_EXIT", "true", "Exits", "Tell when a trade is left: in this release on the dashboard and in the log."
+    ),
     _NOTIFY.boolean("NOTIFY_ON_FAILURE", "true", "Failures", "Send a message when something fails."),
     _NOTIFY.choice(
         "CRITICAL_ALERT_CHANNEL",

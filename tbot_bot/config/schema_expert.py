@@ -47,7 +47,13 @@ KEYS: tuple[KeySpec, ...] = (
     _GENERAL.boolean(
         "ENABLE_LOGGING", "true", "Logging", "Log ordinary events. Errors and the audit log are always written."
     ),
-    _GENERAL.choice("LOG_FORMAT", "json", "Log format", "json (structured) or csv (flat).", LogFormat),
+    _GENERAL.choice(
+        "LOG_FORMAT",
+        "json",
+        "Log format",
+        "Of the trade history: json (structured) or csv (flat). Logs are always JSON lines.",
+        LogFormat,
+    ),
     _ORDERS.boolean(
         "TRADE_CONFIRMATION_REQUIRED",
         "false",

@@ -166,7 +166,7 @@ KEYS: tuple[KeySpec, ...] = (
         "DEFENSE_MODE_ACTIVE",
         "false",
         "Defense mode now",
-        "Start in defense mode; it may only reduce risk and is left after quiet sessions or by an admin.",
+        "Start in defense mode; it may only reduce risk and is left after quiet sessions.",
     ),
     _DEFENSE.decimal(
         "DEFENSE_MODE_TRADE_LIMIT_PCT",

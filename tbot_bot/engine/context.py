@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tbot_bot.domain.market import InverseEtf, Listing, Symbol, VixReading
 from tbot_bot.domain.orders import OrderIntent, OrderReport
-from tbot_bot.domain.session import BotState, DayPlan
+from tbot_bot.domain.session import BotState, DayPlan, SessionHours
 from tbot_bot.domain.settings import BotSettings
 from tbot_bot.ports.broker import Capabilities
 from tbot_bot.risk.defense import NO_FACTS, DefenseFacts
@@ -32,7 +32,8 @@ class DayContext:
     per real second. `restored`: this session's journal in the order it was written. `tripped`: why the kill switch
     fell earlier in this session; empty = it did not. `realised_before`: realised P&L (USD) of this session's fills
     that `restored` already holds. `previous_session`: the session before today, which a VIX reading must not be
-    older than. `state`: the bot's state now, from which the engine's MoveState commands start."""
+    older than. `state`: the bot's state now, from which the engine's MoveState commands start. `later`: sessions after
+    this one in which what was left over at its close may be sold."""
 
     settings: BotSettings
     plan: DayPlan
@@ -50,3 +51,4 @@ class DayContext:
     realised_before: Decimal = Decimal(0)
     defense: DefenseFacts = field(default=NO_FACTS)
     state: BotState = BotState.IDLE
+    later: tuple[SessionHours, ...] = ()

@@ -76,6 +76,11 @@ class Day:
     def trades_of(self, symbol: Symbol) -> Iterable[Trade]:
         return (trade for trade in self.trades if trade.symbol == symbol and not trade.closed)
 
+    @property
+    def market_open(self) -> bool:
+        """Whether an exit can be sent: until the close, and in a later session for what was left over then."""
+        return self.now < self.plan.hours.close or any(h.open <= self.now < h.close for h in self.context.later)
+
     def pnl(self) -> Decimal | None:
         """Today's P&L as the broker tells it, USD; None when its last word is missing or too old."""
         if self.account is None or self.account_at is None:

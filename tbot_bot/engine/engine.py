@@ -4,14 +4,14 @@ The host feeds events in the order in which it learns them and performs the comm
 runs live, on paper, in the simulation tests and in the backtest.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from tbot_bot.domain.market import Quote, Symbol
 from tbot_bot.domain.money import ZERO, cents
 from tbot_bot.domain.orders import OrderStatus, Purpose
 from tbot_bot.domain.session import BotState
 from tbot_bot.engine.book import LiveOrder
-from tbot_bot.engine.commands import AskAccount, CancelEverything, Command, DayDone, Inquire, Watch
+from tbot_bot.engine.commands import AskAccount, Cancel, CancelEverything, Command, DayDone, Inquire, Watch
 from tbot_bot.engine.context import DayContext
 from tbot_bot.engine.day import Day, Mode
 from tbot_bot.engine.entries import Entries
@@ -36,6 +36,7 @@ from tbot_bot.engine.restore import restore
 from tbot_bot.engine.view import EngineView, view_of
 
 QUIET_S = 30
+_ALIVE = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
 INTERRUPTED = "closing positions was interrupted by a restart"
 
 
@@ -52,6 +53,7 @@ class Engine:
         self._watched: frozenset[Symbol] = frozenset()
         self._ask_account_at: datetime | None = None
         self._flat_since_asked = False
+        self._flat_since = datetime.min.replace(tzinfo=UTC)
         self._flat_seen = False
         self._overnight_told = False
 
@@ -136,6 +138,9 @@ class Engine:
         order.heard_at = self._day.now
         match event:
             case OrderReported():
+                if order.dead and event.report.status in _ALIVE:
+                    # Taken for dead, and something else may have been sent in its place.
+                    self._day.emit(Cancel(client_id, f"it was {order.status} for us"))
                 order.merge(event.report)
             case OrderNotSent():
                 order.settle(OrderStatus.REJECTED, event.reason)
@@ -183,7 +188,11 @@ class Engine:
             return
         day.positions = {p.symbol: p for p in event.positions if p.quantity != 0}
         self._leftovers.compare()
-        self._flat_seen = self._flat_since_asked and not self._still_shown()
+        self._flat_seen = self._asked_since_flat(event.now) and not self._still_shown()
+
+    def _asked_since_flat(self, asked: datetime) -> bool:
+        """Whether the question is younger than our books' word: an older answer may have lain in the queue."""
+        return self._flat_since_asked and asked >= self._flat_since
 
     def _still_shown(self) -> bool:
         """Whether the broker shows a position that is ours to close."""
@@ -232,7 +241,7 @@ class Engine:
             day.emit(Inquire(order.client_id))
         flat = not day.open_trades() and not day.book.live()
         if flat and self._closing() and not self._flat_since_asked:
-            self._flat_since_asked = True
+            self._flat_since_asked, self._flat_since = True, day.now
             self._ask_account_at = day.now
         elif not flat:
             self._flat_since_asked = self._flat_seen = False

@@ -68,7 +68,7 @@ class OrderAbsent:
 
 @dataclass(frozen=True, slots=True)
 class AccountSeen:
-    """Account and positions as the broker tells them, at one moment; None = the question failed."""
+    """Account and positions as the broker tells them; `now`: when it was asked; None = the question failed."""
 
     now: datetime
     account: Account | None

@@ -128,7 +128,7 @@ class Exits:
                 day.cancel(resting, trade.exit_why)
             return
         due = trade.next_exit_at is None or trade.next_exit_at <= day.now
-        if trade.held > 0 and due and day.now < day.plan.hours.close:
+        if trade.held > 0 and due and day.market_open:
             self._sell(trade)
 
     def _sell(self, trade: Trade) -> None:

@@ -9,7 +9,7 @@ from tbot_bot.accounting.store import LedgerStore
 from tbot_bot.broker.gateway import BrokerConnection, open_broker
 from tbot_bot.config.build_check import check
 from tbot_bot.config.security_bot import LoadedSecrets, open_secrets
-from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed
+from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed, LedgerRefused
 from tbot_bot.domain.market import Bar, InverseEtf, Listing, Quote, Symbol, VixReading
 from tbot_bot.domain.orders import OrderReport
 from tbot_bot.domain.session import BotState, SessionHours
@@ -35,9 +35,12 @@ from tbot_bot.screeners.universe_file import load as load_universe
 from tbot_bot.support.audit_drop import AuditDrop
 from tbot_bot.support.calendar import ExchangeCalendar
 from tbot_bot.support.clock import FollowedClock
+from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
+
+log = get_logger("compose")
 
 MAX_UNIVERSE_AGE = timedelta(days=5)
 """Market time: a universe built before a long weekend is good on the Tuesday after it, and no longer."""
@@ -131,18 +134,35 @@ def _start_streams(connection: BrokerConnection, clock: FollowedClock, inbox: In
 def open_day(trading: Trading, hours: SessionHours, state: BotState, *, emergency: bool = False) -> Day:
     """A day ready to start: build check, universe, journal of an earlier attempt, opening equity, engine.
 
-    An `emergency` day only closes what there is, so it asks for neither. Raises BuildCheckFailed or UniverseUnusable:
-    then no session is opened."""
+    An `emergency` day only closes what there is, so it asks for neither, and no ledger or full disk keeps it from
+    that. Raises BuildCheckFailed or UniverseUnusable: then no session is opened."""
     services = trading.services
-    known = Known() if emergency else _known(services, hours)
-    journal_state = read_journal(services.paths, hours.day)
+    known = _nothing_but_defense(services, hours) if emergency else _known(services, hours)
     account = services.broker.get_account_info()
-    services.ledger.book_opening(account.account_id, account.cash, services.wall.now())
+    journal_state = _journal_of(services, hours, account.account_id)
     opening = account.equity if journal_state.opening_equity is None else journal_state.opening_equity
     context = _context(services, hours, state, known, journal_state, opening)
     journal = Journal(services.paths, hours.day)
-    journal.open_day(opening, services.clock.now())
+    try:
+        services.ledger.book_opening(account.account_id, account.cash, services.wall.now())
+        journal.open_day(opening, services.clock.now(), account.account_id)
+    except (LedgerRefused, OSError) as error:
+        if not emergency:
+            journal.close()
+            raise
+        log.critical("closing positions without a record of the beginning", extra={"fields": {"why": str(error)}})
     return Day(services, context, Engine(context), trading.desk, journal, journal_state.orders)
+
+
+def _journal_of(services: Services, hours: SessionHours, account_id: str) -> JournalState:
+    """What the session's journal says of this account: orders sent to another one can neither be asked for nor
+    closed here."""
+    found = read_journal(services.paths, hours.day)
+    if found.account_id in ("", account_id):
+        return found
+    why = f"the orders of {hours.day} went to another account; look there whether it is flat"
+    services.notifier.notify("critical", "another account", why)
+    return JournalState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +174,11 @@ class Known:
     vix: VixReading | None = None
     blocklist: frozenset[Symbol] = frozenset()
     defense: DefenseFacts = NO_FACTS
+
+
+def _nothing_but_defense(services: Services, hours: SessionHours) -> Known:
+    """For a day that only closes: the summary must say how defense stood, or tomorrow would leave it."""
+    return Known(defense=defense_facts(services.paths, hours.day, None))
 
 
 def _known(services: Services, hours: SessionHours) -> Known:
@@ -196,4 +221,11 @@ def _context(
         realised_before=services.ledger.realised(hours.day),
         defense=known.defense,
         state=state,
+        later=_later(services, hours),
     )
+
+
+def _later(services: Services, hours: SessionHours) -> tuple[SessionHours, ...]:
+    """The two sessions in which leftovers of `hours` can be sold: the present one, when that has ended long ago."""
+    first = services.calendar.current_or_next(max(hours.close, services.clock.now()))
+    return first, services.calendar.current_or_next(first.close)

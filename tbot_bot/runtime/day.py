@@ -192,7 +192,7 @@ class Day:
         if minute != self._equity_minute:
             self._equity_minute = minute
             self.equity_series.append((minute, str(account.equity)))
-            self._equity_log.append({"at": minute, "equity": str(account.equity)}, durable=False)
+            self._write(self._equity_log, {"at": minute, "equity": str(account.equity)})
 
     def _keep_report(self, report: OrderReport) -> None:
         known = self.orders.get(report.client_id)
@@ -225,11 +225,20 @@ class Day:
 
     def _log_unresolved(self, client_id: ClientOrderId, reason: str) -> None:
         row = {"at": self._services.clock.now().isoformat(), "client_id": client_id, "reason": reason}
-        rejected = LineLog(self._services.paths.unresolved_orders)
         try:
-            rejected.append(row)
-        finally:
-            rejected.close()
+            rejected = LineLog(self._services.paths.unresolved_orders)
+        except OSError as error:
+            log.error("an unresolved order could not be written down", extra={"fields": row | {"why": str(error)}})
+            return
+        self._write(rejected, row, durable=True)
+        rejected.close()
+
+    def _write(self, to: LineLog, row: dict[str, Any], *, durable: bool = False) -> None:
+        """Keep a row that no decision rests on: a full disk must not keep an event from the engine."""
+        try:
+            to.append(row, durable=durable)
+        except OSError as error:
+            log.error("a row could not be written", extra={"fields": {"why": error.strerror}})
 
     def _book(self, message: ExecutionsPulled) -> None:
         intents = {cid: order.intent for cid, order in self.orders.items()}
@@ -269,7 +278,7 @@ class Day:
                 self._question(command)
             case c.Decide():
                 self.decided.append(command)
-                self._decisions.append(to_json(command), durable=False)
+                self._write(self._decisions, to_json(command))
             case c.MoveState(to, why):
                 self._move(to, why)
             case c.Alarm():
@@ -330,11 +339,15 @@ class Day:
         if to is BotState.IDLE and not self._stop_asked:
             return
         try:
+            if to is BotState.EMERGENCY_CLOSING and not self._killed_by_hand:
+                # Before the state word: by that alone a restart would take it for a kill by hand.
+                self._journal.trip(why)
+        except OSError as error:
+            log.error("the trip could not be journalled", extra={"fields": {"why": error.strerror}})
+        try:
             now = self._services.state.read()
             if now is not to and (now is not BotState.ERROR or to is BotState.EMERGENCY_CLOSING):
                 self._services.state.move(now, to, "bot", why)
-            if to is BotState.EMERGENCY_CLOSING and not self._killed_by_hand:
-                self._journal.trip(why)
         except (StateCorrupt, OSError) as error:
             log.error("the state did not follow", extra={"fields": {"to": to.value, "why": str(error)}})
 

@@ -20,6 +20,7 @@ log = get_logger("desk")
 
 INQUIRY_PAUSES = (0.05, 0.15, 0.4, 1.0, 2.0, 3.0)
 """Seconds between questions for an order whose fate is unknown; absent means absent in all of them."""
+CANCEL_PAUSE = 0.5
 ORDER_THREADS, DATA_THREADS = 4, 3
 
 
@@ -77,7 +78,11 @@ class Desk:
         self._clock = clock
         self._inbox = inbox
         self._orders = ThreadPoolExecutor(ORDER_THREADS, "desk-orders")
+        # Inquiries take seconds each; a cancel or a sale must not wait behind them.
+        self._inquiries = ThreadPoolExecutor(ORDER_THREADS, "desk-inquiries")
         self._questions = ThreadPoolExecutor(DATA_THREADS, "desk-data")
+        self._sending: set[ClientOrderId] = set()
+        self._spared: set[ClientOrderId] = set()
         self._asking: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -85,7 +90,7 @@ class Desk:
     def close(self) -> None:
         """Let what was begun end; nothing new starts."""
         self._closed.set()
-        for pool in (self._orders, self._questions):
+        for pool in (self._orders, self._inquiries, self._questions):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def tell(self, message: Message) -> None:
@@ -94,6 +99,9 @@ class Desk:
 
     def submit(self, intent: OrderIntent) -> None:
         """Send once; answered by OrderReported, OrderNotSent or OrderLost."""
+        with self._lock:
+            self._sending.add(intent.client_id)
+            self._spared.add(intent.client_id)
         self._orders.submit(self._submit, intent)
 
     def cancel(self, client_id: ClientOrderId) -> None:
@@ -101,11 +109,14 @@ class Desk:
         self._orders.submit(self._cancel, client_id)
 
     def cancel_everything(self) -> None:
-        self._orders.submit(self._cancel_everything)
+        """Until all is taken in; what is submitted from now on (the exits) is spared."""
+        with self._lock:
+            self._spared.clear()
+        self._once(self._orders, "cancel everything", self._cancel_everything)
 
     def inquire(self, client_id: ClientOrderId) -> None:
         """Ask by id until known; answered by OrderReported or OrderAbsent. One inquiry an order at a time."""
-        self._once(self._orders, f"order {client_id}", lambda: self._inquire(client_id))
+        self._once(self._inquiries, f"order {client_id}", lambda: self._inquire(client_id))
 
     def ask_quotes(self, symbols: Sequence[Symbol]) -> None:
         self._questions.submit(self._ask_quotes, tuple(symbols))
@@ -153,13 +164,20 @@ class Desk:
             self._inbox.put(events.OrderLost(self._clock.now(), intent.client_id))
         else:
             self._inbox.put(events.OrderReported(self._clock.now(), report))
+        finally:
+            with self._lock:
+                self._sending.discard(intent.client_id)
 
-    def _cancel(self, client_id: ClientOrderId) -> None:
+    def _cancel(self, client_id: ClientOrderId) -> bool:
+        """Whether the broker took the cancel in."""
+        taken = True
         try:
             self._broker.cancel_order(client_id)
         except BrokerError as error:
             log.warning("cancel unclear", extra={"fields": {"client_id": client_id, "why": str(error)}})
+            taken = False
         self._report(client_id)
+        return taken
 
     def _report(self, client_id: ClientOrderId) -> bool:
         """Ask once and pass the answer on; False when the broker knows no such order or gave no answer."""
@@ -174,11 +192,27 @@ class Desk:
         return True
 
     def _cancel_everything(self) -> None:
+        """Orders of others are known from this list alone, so it is asked for until it comes, and each order in it is
+        cancelled until that is taken in."""
+        left: tuple[ClientOrderId, ...] | None = None
+        while not self._closed.is_set():
+            if left is None:
+                left = self._open_ids()
+            if left is not None:
+                left = tuple(client_id for client_id in left if not self._cancel(client_id))
+                if not left:
+                    return
+            self._closed.wait(CANCEL_PAUSE)
+
+    def _open_ids(self) -> tuple[ClientOrderId, ...] | None:
+        """Open orders but for those sent since everything was to be cancelled; None: the broker did not answer."""
         try:
-            for order in self._broker.open_orders():
-                self._cancel(order.client_id)
+            orders = self._broker.open_orders()
         except BrokerError as error:
             log.error("open orders could not be listed", extra={"fields": {"why": str(error)}})
+            return None
+        with self._lock:
+            return tuple(order.client_id for order in orders if order.client_id not in self._spared)
 
     def _inquire(self, client_id: ClientOrderId) -> None:
         absent = 0
@@ -188,7 +222,8 @@ class Desk:
             except BrokerUnavailable:
                 report = None
             else:
-                absent += report is None
+                # While it is still on its way there, absent proves nothing.
+                absent += report is None and client_id not in self._sending
             if report is not None:
                 self._inbox.put(events.OrderReported(self._clock.now(), report))
                 return
@@ -208,13 +243,15 @@ class Desk:
         self._inbox.put(events.QuotesSeen(self._clock.now(), quotes))
 
     def _ask_account(self) -> None:
+        # Stamped before it is asked: an answer must not prove what came to be after the question.
+        asked = self._clock.now()
         try:
             account, positions = self._broker.get_account_info(), self._broker.get_positions()
         except BrokerError as error:
             log.warning("no account", extra={"fields": {"why": str(error)}})
-            self._inbox.put(events.AccountSeen(self._clock.now(), None, None))
+            self._inbox.put(events.AccountSeen(asked, None, None))
         else:
-            self._inbox.put(events.AccountSeen(self._clock.now(), account, positions))
+            self._inbox.put(events.AccountSeen(asked, account, positions))
 
     def _pull_bars(self, symbols: tuple[Symbol, ...], start: datetime, end: datetime) -> None:
         try:

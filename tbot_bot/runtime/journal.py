@@ -29,6 +29,7 @@ class JournalState:
     first_opened: datetime | None = None
     tripped: str = ""
     done: bool = False
+    account_id: str = ""
     orders: Mapping[ClientOrderId, JournalledOrder] = field(default_factory=dict)
 
 
@@ -44,20 +45,26 @@ def read_journal(paths: Paths, session: date) -> JournalState:
 def unfinished_session(paths: Paths) -> date | None:
     """The newest session whose journal was begun and not closed."""
     folder = paths.output / "journal"
-    names = sorted((p.stem for p in folder.glob("*.jsonl")), reverse=True) if folder.is_dir() else []
+    names = sorted(p.stem for p in folder.glob("????-??-??.jsonl")) if folder.is_dir() else []
     if not names:
         return None
-    session = date.fromisoformat(names[0])
-    return None if read_journal(paths, session).done else session
+    session = date.fromisoformat(names[-1])
+    # Asked many times a second: without reading the orders.
+    kinds = [row.get("kind") for row in read_lines(paths.journal(session))]
+    ends = [kind for kind in kinds if kind in ("day", "done")]
+    return None if ends and ends[-1] == "done" else session
 
 
 def _apply(state: JournalState, orders: dict[ClientOrderId, JournalledOrder], row: dict[str, Any]) -> JournalState:
     kind = row.get("kind")
     if kind == "day":
-        first = state.opening_equity
-        return replace(
-            state, done=False, opening_equity=parse_decimal(row["opening_equity"]) if first is None else first
-        )
+        account = str(row.get("account", ""))
+        if account and state.account_id not in ("", account):
+            # Another account's orders and losses are none of this one's.
+            state = JournalState()
+            orders.clear()
+        first = parse_decimal(row["opening_equity"]) if state.opening_equity is None else state.opening_equity
+        return replace(state, done=False, opening_equity=first, account_id=account or state.account_id)
     if kind == "tripped":
         return replace(state, tripped=str(row["why"]))
     if kind == "done":
@@ -78,9 +85,12 @@ class Journal:
     def __init__(self, paths: Paths, session: date) -> None:
         self._log = LineLog(paths.journal(session))
 
-    def open_day(self, opening_equity: Decimal, at: datetime) -> None:
-        """Begin, or begin again after a stop or a restart; the session's first equity and time are those that count."""
-        self._log.append({"kind": "day", "opening_equity": str(opening_equity), "at": at.isoformat()})
+    def open_day(self, opening_equity: Decimal, at: datetime, account_id: str = "") -> None:
+        """Begin, or begin again after a stop or a restart; the session's first equity is what counts.
+
+        Under another account the session begins anew."""
+        row = {"kind": "day", "opening_equity": str(opening_equity), "at": at.isoformat(), "account": account_id}
+        self._log.append(row)
 
     def intend(self, intent: OrderIntent) -> None:
         self._log.append({"kind": "intent", "intent": to_json(intent)})

@@ -9,11 +9,12 @@ from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
 from tbot_bot.domain.settings import BuildMode, GeneralSettings, LogLevel
 from tbot_bot.engine import events as e
+from tbot_bot.engine.day import FLAT_LEAST_S
 from tbot_bot.runtime import compose
 from tbot_bot.runtime.cadence import Cadence, Turns
 from tbot_bot.runtime.closing import close_books
 from tbot_bot.runtime.day import Day
-from tbot_bot.runtime.desk import ClockPulled, StreamChanged, wait_for
+from tbot_bot.runtime.desk import ClockPulled, Message, StreamChanged, wait_for
 from tbot_bot.runtime.journal import read_journal, unfinished_session
 from tbot_bot.runtime.views import DayViews, idle_status
 from tbot_bot.support.clock import SystemClock
@@ -29,6 +30,7 @@ log = get_logger("trader")
 
 PREPARE = timedelta(minutes=5)
 """Market time before the open at which the day is prepared."""
+KILLED_STATES = frozenset({BotState.EMERGENCY_CLOSING, BotState.SHUTDOWN_TRIGGERED})
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """Real seconds between two looks when nothing comes in: SLEEP_TIME, but never so long that a kill flag waits."""
 RETRY_SECONDS = 2.0
@@ -63,7 +65,7 @@ class Trader:
                 self._turn()
             except BrokerError as error:
                 self._pause(f"the broker cannot be used: {error}")
-            except TbotError as error:
+            except (TbotError, OSError) as error:
                 self._pause(str(error))
         self._drop()
 
@@ -131,15 +133,7 @@ class Trader:
         message = wait_for(trading.inbox, min(LONGEST_PAUSE, max(SHORTEST_PAUSE, pause)))
         budget = 5000
         while message is not None:
-            if isinstance(message, ClockPulled):
-                trading.services.clock.sample(message.clock.now, float(message.clock.speed))
-            elif isinstance(message, StreamChanged):
-                self._streams[message.name] = message
-                log.info("stream", extra={"fields": {"name": message.name, "connected": message.connected}})
-                if message.connected and self._day is not None:
-                    self._day.resync()
-            elif self._day is not None:
-                self._day.receive(message)
+            self._hear(trading, message)
             budget -= 1
             if budget == 0 or trading.inbox.empty():
                 break
@@ -147,25 +141,65 @@ class Trader:
         if self._turns.due("clock", Cadence.at(trading.services.clock.speed).clock):
             trading.desk.pull_clock()
 
+    def _hear(self, trading: compose.Trading, message: Message) -> None:
+        if isinstance(message, ClockPulled):
+            trading.services.clock.sample(message.clock.now, float(message.clock.speed))
+        elif isinstance(message, StreamChanged):
+            self._streams[message.name] = message
+            log.info("stream", extra={"fields": {"name": message.name, "connected": message.connected}})
+            if message.connected and self._day is not None:
+                self._day.resync()
+        elif self._day is not None:
+            self._day.receive(message)
+
     def _flags(self, state: BotState) -> None:
         now = self._market_now()
         # A flag is taken away after it was obeyed and the state word says so: a crash in between obeys it again.
         if os.path.lexists(self._paths.kill_flag):
             log.critical("kill requested")
             self._day_for_kill().feed(e.KillRequested(now, "operator", "kill flag"))
-            self._claims.claim(self._paths.kill_flag)
+            self._refuse_start("the kill came after it")
+            if self._killed():
+                self._claims.claim(self._paths.kill_flag)
         if os.path.lexists(self._paths.stop_flag):
             log.warning("stop requested")
-            if self._day is not None:
-                self._day.feed(e.StopRequested(now, "operator"))
-            elif state in ARMED_STATES:
-                self._state.move(state, BotState.IDLE, "operator", "stop requested; no session is running")
+            self._stop()
+            self._refuse_start("the stop came after it")
             self._claims.claim(self._paths.stop_flag)
-        if state not in ARMED_STATES | CLOSING_STATES and self._claims.claim(self._paths.start_flag):
+        if state in ARMED_STATES | CLOSING_STATES:
+            # Left lying it would start the bot by itself as soon as it is stopped.
+            self._refuse_start(f"the bot is {state}")
+        elif self._claims.claim(self._paths.start_flag):
             self._arm(state)
         for job in self._claims.take_jobs(self._paths.job_folder("confirm")):
             if self._day is not None:
                 self._day.confirm(ClientOrderId(str(job.get("client_id"))), str(job.get("by")))
+
+    def _refuse_start(self, why: str) -> None:
+        if self._claims.claim(self._paths.start_flag):
+            log.warning("start refused", extra={"fields": {"why": why}})
+
+    def _stop(self) -> None:
+        """Close what is open, that of a session which a restart left unfinished too; then idle."""
+        if self._day is None and unfinished_session(self._paths) is not None:
+            self._begin(self._hours(), emergency=True)
+        if self._day is not None and self._day.done is None:
+            self._day.feed(e.StopRequested(self._market_now(), "operator"))
+            return
+        state = self._state.read()
+        if state in ARMED_STATES:
+            self._state.move(state, BotState.IDLE, "operator", "stop requested; no session is running")
+
+    def _killed(self) -> bool:
+        """Whether the state word says so, which is what a restart goes by; it may not while the disk is full."""
+        try:
+            state = self._state.read()
+            if state not in KILLED_STATES:
+                self._state.move(state, BotState.EMERGENCY_CLOSING, "operator", "kill flag")
+        except (StateCorrupt, OSError) as error:
+            log.error("the kill is not in the state word yet", extra={"fields": {"why": str(error)}})
+            return False
+        return True
 
     def _arm(self, state: BotState) -> None:
         """Start: from idle or a halted state; a loss limit that tripped stays so for the session."""
@@ -186,7 +220,12 @@ class Trader:
             log.error("start refused", extra={"fields": {"why": str(error)}})
 
     def _day_for_kill(self) -> Day:
-        """The running day, or one made to close everything: that needs no universe and no build check."""
+        """The running day, or one made to close everything: that needs no universe and no build check.
+
+        A day that is done hears nothing more, so it is opened anew."""
+        if self._day is not None and self._day.done is not None:
+            self._day.close()
+            self._day = None
         if self._day is None:
             return self._begin(self._hours(), emergency=True)
         return self._day
@@ -205,7 +244,8 @@ class Trader:
         return services.calendar.current_or_next(services.clock.now())
 
     def _between_days(self, trading: compose.Trading, state: BotState) -> None:
-        if state not in ARMED_STATES | CLOSING_STATES:
+        left = unfinished_session(self._paths)
+        if state not in ARMED_STATES | CLOSING_STATES and left is None:
             self._why = self._start_refused or ("ready; press Start" if state is BotState.IDLE else self._last_reason())
             return
         if trading.services.clock.speed == 0:
@@ -216,10 +256,39 @@ class Trader:
         if hours.day == self._over and state in ARMED_STATES:
             self._why = f"the session of {hours.day} is over for the bot"
             return
-        if state in CLOSING_STATES or now >= hours.open - PREPARE:
-            self._begin(hours, emergency=state is BotState.EMERGENCY_CLOSING)
-        else:
+        if state not in ARMED_STATES:
+            self._close_down(hours, state)
+        elif now < hours.open - PREPARE:
             self._why = f"waiting for the session of {hours.day}"
+        elif self._is_over(hours, now):
+            self._why = f"the session of {hours.day} is over; waiting for the next"
+        else:
+            self._trade(hours)
+
+    def _trade(self, hours: SessionHours) -> None:
+        """Begin the session. When it may not be and orders of before a restart are out, they are closed at least."""
+        try:
+            self._begin(hours)
+        except BrokerError:
+            raise
+        except (TbotError, OSError) as error:
+            if not read_journal(self._paths, hours.day).orders:
+                raise
+            self._begin(hours, emergency=True).halt(f"the session cannot go on: {error}")
+
+    def _close_down(self, hours: SessionHours, state: BotState) -> None:
+        """Bring a session to its end that was not: the state says that nothing more is to be entered."""
+        day = self._begin(hours, emergency=True)
+        if state is BotState.SHUTDOWN_TRIGGERED:
+            day.feed(e.KillRequested(self._market_now(), "bot", "the session's end was interrupted"))
+        elif state not in CLOSING_STATES:
+            day.halt(f"an unfinished session was found while {state}")
+
+    def _is_over(self, hours: SessionHours, now: datetime) -> bool:
+        """Whether the session's books are closed and nothing can be entered any more: then it is not opened again."""
+        services = self._connected().services
+        before = max(services.settings.execution.flat_before_close_s, FLAT_LEAST_S * services.clock.speed)
+        return now >= hours.close - timedelta(seconds=before) and read_journal(self._paths, hours.day).done
 
     def _last_reason(self) -> str:
         if self._turns.due("reason", 1.0):
@@ -228,6 +297,9 @@ class Trader:
 
     def _begin(self, hours: SessionHours, *, emergency: bool = False) -> Day:
         trading = self._connected()
+        # What still waits for an earlier day (an account that was flat then) must not be news to this one.
+        while (message := wait_for(trading.inbox, 0)) is not None:
+            self._hear(trading, message)
         day = compose.open_day(trading, hours, self._state.read(), emergency=emergency)
         self._day = day
         day.start()

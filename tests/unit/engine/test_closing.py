@@ -1,9 +1,11 @@
 """Loss limit, kill, stop and the end of the day."""
 
+from datetime import date
+
 from tbot_bot.domain.orders import Purpose
-from tbot_bot.domain.session import BotState
+from tbot_bot.domain.session import BotState, SessionHours
 from tbot_bot.engine import events as e
-from tbot_bot.engine.commands import Alarm, AskAccount, CancelEverything, DayDone, MoveState, Submit
+from tbot_bot.engine.commands import Alarm, AskAccount, Cancel, CancelEverything, DayDone, MoveState, Submit
 from tests.unit.engine.desk import Desk, only, those
 from tools.simulation.builders import at
 
@@ -145,3 +147,37 @@ def test_a_fill_after_the_day_was_done_is_closed_and_alarmed() -> None:
     told = desk.report(entry, "filled", "5", "21.00")
     assert only(told, Submit).intent.quantity == 5
     assert any(a.subject == "late fill" for a in those(told, Alarm))
+
+
+def test_an_answer_asked_before_the_books_were_flat_does_not_prove_it() -> None:
+    desk = Desk()
+    asked_before = desk.now
+    desk.time(1)
+    desk.feed(e.KillRequested(desk.now, "anna", "test"))
+    old = e.AccountSeen(asked_before, desk.engine._day.account, ())
+
+    assert not those(desk.feed(old), DayDone)
+    assert those(desk.account(), DayDone)
+
+
+def test_an_order_taken_for_dead_that_lives_is_cancelled() -> None:
+    desk = Desk()
+    _, stop = desk.hold()
+    desk.time(21, 40)
+    desk.feed(e.OrderLost(desk.now, stop.client_id))
+    desk.feed(e.OrderAbsent(desk.now, stop.client_id))
+
+    told = desk.report(stop, "accepted")
+
+    assert only(told, Cancel).client_id == stop.client_id
+
+
+def test_what_is_left_at_the_close_is_sold_in_the_next_session() -> None:
+    day, opened, closed = date(2025, 1, 7), at(24 * 60), at(24 * 60 + 390)
+    desk = Desk(later=(SessionHours(day, opened, closed),))
+    _, stop = desk.hold()
+    desk.time(391)
+    assert not those(desk.report(stop, "expired"), Submit)
+    assert not those(desk.time(24 * 60 - 1), Submit)
+
+    assert only(desk.time(24 * 60), Submit).intent.quantity == 38

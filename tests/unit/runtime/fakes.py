@@ -1,9 +1,12 @@
 """A broker at the port: answers from lists that the test fills."""
 
 import threading
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from tbot_bot.domain.errors import BrokerUnavailable
 from tbot_bot.domain.market import Asset, Bar, BrokerClock, DailyBar, Quote, Symbol
@@ -18,7 +21,7 @@ from tbot_bot.domain.orders import (
 )
 from tbot_bot.domain.portfolio import Account, Position
 from tbot_bot.domain.session import SessionHours, StrategyName
-from tbot_bot.ports.broker import Capabilities
+from tbot_bot.ports.broker import Capabilities, StreamHandlers
 
 DAY = date(2026, 1, 5)
 AT = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
@@ -130,3 +133,109 @@ class FakeBroker:
     def _check(self) -> None:
         if self.down:
             raise BrokerUnavailable("down")
+
+
+class LivingBroker(FakeBroker):
+    """Remembers orders and positions: market orders fill at once at $20, stops rest until they are cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: dict[ClientOrderId, OrderReport] = {}
+        self.shares: dict[Symbol, Decimal] = {}
+        self.fills: list[Execution] = []
+        self.set_clock(AT)
+        self.account_id = "A"
+        self.tells_fills = True
+
+    def submit_order(self, order: OrderIntent) -> OrderReport:
+        self._check()
+        self.sent.append(order)
+        resting = order.stop_price is not None
+        quantity = order.quantity or Decimal(10)
+        said = OrderReport(
+            order.client_id,
+            f"b-{order.client_id}",
+            order.symbol,
+            order.side,
+            OrderStatus.ACCEPTED if resting else OrderStatus.FILLED,
+            Decimal(0) if resting else quantity,
+            None if resting else Decimal(20),
+            order.created_at,
+            quantity,
+        )
+        self.known[order.client_id] = said
+        if not resting:
+            self._fill(said)
+        return said
+
+    def _fill(self, said: OrderReport) -> None:
+        signed = said.filled_quantity * (1 if said.side is Side.BUY else -1)
+        self.shares[said.symbol] = self.shares.get(said.symbol, Decimal(0)) + signed
+        number = f"x{len(self.fills)}"
+        self.fills.append(
+            Execution(
+                number,
+                said.broker_id,
+                said.client_id,
+                said.symbol,
+                said.side,
+                said.filled_quantity,
+                Decimal(20),
+                said.at,
+            )
+        )
+
+    def cancel_order(self, client_id: ClientOrderId) -> None:
+        self._check()
+        super().cancel_order(client_id)
+        said = self.known.get(client_id)
+        if said is not None and said.status is OrderStatus.ACCEPTED:
+            self.known[client_id] = replace(said, status=OrderStatus.CANCELLED)
+
+    def get_order(self, client_id: ClientOrderId) -> OrderReport | None:
+        self._check()
+        return self.known.get(client_id)
+
+    def open_orders(self) -> tuple[OrderReport, ...]:
+        self._check()
+        return tuple(r for r in self.known.values() if r.status is OrderStatus.ACCEPTED)
+
+    def get_positions(self) -> tuple[Position, ...]:
+        self._check()
+        return tuple(Position(s, q, Decimal(20)) for s, q in self.shares.items() if q)
+
+    def get_account_info(self) -> Account:
+        return replace(super().get_account_info(), account_id=self.account_id)
+
+    def executions_since(self, since: datetime) -> tuple[Execution, ...]:
+        self._check()
+        return tuple(self.fills) if self.tells_fills else ()
+
+    def get_clock(self) -> BrokerClock:
+        self._check()
+        now = self._set_to + timedelta(seconds=time.monotonic() - self._set_at)
+        return BrokerClock(now, True, now, now)
+
+    def set_clock(self, now: datetime) -> None:
+        """From here it runs as the machine's does."""
+        self._set_to, self._set_at = now, time.monotonic()
+
+    def start(self, handlers: StreamHandlers) -> None: ...
+    def watch_bars(self, symbols: Sequence[Symbol]) -> None: ...
+    def watch_quotes(self, symbols: Sequence[Symbol]) -> None: ...
+    def stop(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Notices:
+    """A Notifier and an AuditLog that remember."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.recorded: list[str] = []
+
+    def notify(self, level: str, subject: str, text: str) -> None:
+        self.told.append((subject, text))
+
+    def record(self, event: str, actor: str, detail: Mapping[str, Any]) -> None:
+        self.recorded.append(event)

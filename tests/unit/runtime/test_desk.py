@@ -1,12 +1,13 @@
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
 
 from tbot_bot.domain.errors import BrokerUnavailable, OrderFateUnknown, OrderRefused
 from tbot_bot.domain.market import Symbol
-from tbot_bot.domain.orders import ClientOrderId, OrderStatus
+from tbot_bot.domain.orders import ClientOrderId, OrderIntent, OrderReport, OrderStatus, Side
 from tbot_bot.domain.portfolio import Position
 from tbot_bot.engine import events as e
 from tbot_bot.runtime.desk import BarsPulled, BooksPulled, Desk, Inbox, Message, wait_for
@@ -131,3 +132,61 @@ def test_a_question_under_way_is_not_asked_twice(desk: Desk, broker: FakeBroker,
     answer(inbox)
     time.sleep(0.05)
     assert wait_for(inbox, 0) is None
+
+
+def test_an_order_on_its_way_is_never_taken_for_absent(desk: Desk, broker: FakeBroker, inbox: Inbox) -> None:
+    on_its_way = threading.Event()
+
+    def slow(order: OrderIntent) -> OrderReport:
+        on_its_way.wait(5)
+        return report(order.client_id, OrderStatus.ACCEPTED)
+
+    broker.submit_order = slow  # type: ignore[method-assign]
+    desk.submit(intent("a"))
+    desk.inquire(ClientOrderId("a"))
+
+    assert answer(inbox) == e.OrderLost(AT, ClientOrderId("a"))
+    on_its_way.set()
+    assert isinstance(answer(inbox), e.OrderReported)
+
+
+def test_cancel_everything_asks_until_the_broker_answers(desk: Desk, broker: FakeBroker) -> None:
+    broker.open = (report("by-hand", OrderStatus.ACCEPTED),)
+    broker.down = True
+    desk.cancel_everything()
+    time.sleep(0.1)
+    assert broker.cancelled == []
+    broker.down = False
+
+    wait_until(lambda: broker.cancelled == [ClientOrderId("by-hand")])
+
+
+def test_exits_sent_after_cancel_everything_are_spared(desk: Desk, broker: FakeBroker) -> None:
+    broker.open = (report("entry", OrderStatus.ACCEPTED), report("exit", OrderStatus.ACCEPTED))
+    broker.down = True
+    desk.submit(intent("entry"))
+    desk.cancel_everything()
+    desk.submit(intent("exit", Side.SELL))
+    broker.down = False
+
+    wait_until(lambda: len(broker.cancelled) > 0)
+    time.sleep(0.05)
+    assert broker.cancelled == [ClientOrderId("entry")]
+
+
+def test_a_sale_does_not_wait_behind_inquiries(desk: Desk, broker: FakeBroker) -> None:
+    broker.gate.clear()
+    for number in range(6):
+        desk.inquire(ClientOrderId(f"unknown-{number}"))
+
+    desk.submit(intent("exit", Side.SELL))
+
+    wait_until(lambda: len(broker.sent) == 1, 2)
+    broker.gate.set()
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
