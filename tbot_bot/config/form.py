@@ -23,8 +23,8 @@ def form_model() -> dict[str, Json]:
 
     A field: name, label, help, kind (number, checkbox, select, multiselect, time, text, url, password), unit, default,
     choices [{"value", "refused": reason or ""}], min, max (text or null), min_exclusive, step, pattern ("" = none),
-    secret, advanced, required, allowed (in words). Every value travels as text: checkboxes as true or false,
-    multiselects comma separated. Keys that only the layout may set, and VERSION_TAG, are no fields."""
+    secret, advanced, required, fixed, allowed (in words). Every value travels as text: checkboxes as true or false,
+    multiselects comma separated. `fixed`: shown, not to be changed; only the default is valid."""
     groups: list[Json] = [
         {"name": str(group), "help": _ABOUT[group], "subgroups": _subgroups(group)} for group in Group
     ]
@@ -32,7 +32,7 @@ def form_model() -> dict[str, Json]:
 
 
 def _subgroups(group: Group) -> list[Json]:
-    shown = [spec for spec in KEYS if spec.group is group and not spec.fixed and spec.name != "VERSION_TAG"]
+    shown = [spec for spec in KEYS if spec.group is group]
     order = list(dict.fromkeys(spec.subgroup for spec in shown))
     shown.sort(key=lambda spec: order.index(spec.subgroup))
     return [_subgroup(name, list(specs)) for name, specs in groupby(shown, key=lambda spec: spec.subgroup)]
@@ -63,6 +63,7 @@ def _field(spec: KeySpec) -> Json:
         "secret": spec.secret,
         "advanced": spec.advanced,
         "required": not spec.optional,
+        "fixed": spec.fixed or spec.name == "VERSION_TAG",
         "allowed": spec.allowed,
     }
 

@@ -195,7 +195,7 @@ class CloseWatcher(Watcher):
         fade, momentum = float(self._own.fade_z), float(self._own.momentum_z)
         side = close_kernel.side(track.close, track.session_open, found, track.vwap, fade, momentum)
         if side == 0:
-            why = "z is too small" if abs(found.z) < momentum else "the close did not confirm"
+            why = "z is too small" if abs(found.z) < momentum else "z is large enough, but the close did not confirm it"
             self.note(Near(symbol, 1 if found.r > 0 else -1, momentum, abs(found.z), why))
             return None
         kind = "fade" if abs(found.z) >= fade else "momentum"

@@ -64,7 +64,10 @@ def _apply(state: JournalState, orders: dict[ClientOrderId, JournalledOrder], ro
             state = JournalState()
             orders.clear()
         first = parse_decimal(row["opening_equity"]) if state.opening_equity is None else state.opening_equity
-        return replace(state, done=False, opening_equity=first, account_id=account or state.account_id)
+        opened = state.first_opened or datetime.fromisoformat(row["at"])
+        return replace(
+            state, done=False, opening_equity=first, first_opened=opened, account_id=account or state.account_id
+        )
     if kind == "tripped":
         return replace(state, tripped=str(row["why"]))
     if kind == "done":

@@ -32,7 +32,7 @@ class Choice:
 class Field:
     """One input as shown. `value` is empty for secrets: they are never written into a page.
 
-    `stored`: a secret that the runner holds already; left empty, it stays."""
+    `stored`: a secret that the runner holds already; left empty, it stays. `fixed`: read-only, its default is sent."""
 
     name: str
     label: str
@@ -51,6 +51,7 @@ class Field:
     stored: bool
     advanced: bool
     optional: bool
+    fixed: bool
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -161,7 +162,7 @@ def _field(
         unit=plain(raw.get("unit")),
         help=plain(raw.get("help")),
         default="" if secret else default,
-        value="" if secret else plain(values.get(name, default)),
+        value="" if secret else default if raw.get("fixed") else plain(values.get(name, default)),
         choices=tuple(Choice(plain(c.get("value")), plain(c.get("refused"))) for c in raw.get("choices") or ()),
         low=plain(raw.get("min")),
         high=plain(raw.get("max")),
@@ -172,5 +173,6 @@ def _field(
         stored=name in stored,
         advanced=bool(raw.get("advanced")),
         optional=not raw.get("required"),
+        fixed=bool(raw.get("fixed")),
         faults=tuple(f for f in faults if f.key == name),
     )

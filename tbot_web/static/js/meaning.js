@@ -44,8 +44,12 @@ export function summary(read) {
   if (!names.length) return "Will not trade: no strategy is on.";
   const largest = Math.min(Math.max(...weights) * allocation, cap) * PAPER_EQUITY;
   const broker = read("BROKER_NAME");
-  const where = broker === "PAPER" ? "On the built-in paper exchange" : `Through ${broker}`;
+  const url = read("BROKER_URL").trim();
+  const real = broker !== "PAPER" && url !== "" && !/^https?:\/\/(paper-api\.|localhost|127\.0\.0\.1|\[::1\])/i.test(url);
+  const place = real ? `WITH REAL MONEY, through ${broker}` : `Through ${broker}'s paper account`;
+  const where = broker === "PAPER" ? "On the built-in paper exchange" : place;
   const positions = `${trades} position${trades === 1 ? "" : "s"} a window of up to ${dollars(largest)} each (${names.join(", ")})`;
-  const assumed = `Assumes ${dollars(PAPER_EQUITY)} of equity, what the paper exchange starts with.`;
+  const known = broker === "PAPER" ? ", what the paper exchange starts with" : "; your account's own equity counts";
+  const assumed = `Assumes ${dollars(PAPER_EQUITY)} of equity${known}.`;
   return `${where}, will trade at most ${positions}, and stops for the day at −${dollars(loss * PAPER_EQUITY)}. ${assumed}`;
 }

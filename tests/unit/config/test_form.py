@@ -29,10 +29,15 @@ def test_the_form_has_the_five_groups_in_order_and_each_subgroup_once() -> None:
         assert len(names) == len(set(names))
 
 
-def test_every_key_that_a_person_may_set_is_one_field() -> None:
-    expected = [spec.name for spec in KEYS if not spec.fixed and spec.name != "VERSION_TAG"]
+def test_every_key_is_one_field() -> None:
+    assert sorted(item["name"] for item in form_fields()) == sorted(spec.name for spec in KEYS)
 
-    assert sorted(item["name"] for item in form_fields()) == sorted(expected)
+
+def test_what_only_the_layout_may_set_is_shown_as_fixed() -> None:
+    fixed = {item["name"] for item in form_fields() if item["fixed"]}
+
+    assert fixed == {spec.name for spec in KEYS if spec.fixed} | {"VERSION_TAG"}
+    assert "LOGIN_KEY_PATH" in fixed
 
 
 def test_the_forms_own_defaults_are_a_valid_configuration() -> None:
