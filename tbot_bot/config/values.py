@@ -158,6 +158,9 @@ def _text(spec: KeySpec, text: str) -> Value | Refused:
     return text
 
 
+_BASE_PATHS = ("", "/v1", "/v2")
+
+
 def _url(_: KeySpec, text: str) -> Value | Refused:
     try:
         parts = urlsplit(text)
@@ -169,6 +172,8 @@ def _url(_: KeySpec, text: str) -> Value | Refused:
         return Refused("is no web address such as https://paper-api.alpaca.markets")
     if parts.username is not None or parts.query or parts.fragment:
         return Refused("must hold no user name, query or fragment: keys belong into their own fields")
+    if parts.path.rstrip("/") not in _BASE_PATHS:
+        return Refused("must be the base address, without a path behind it")
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         return text.rstrip("/")
     return Refused("must start with https:// so that keys travel encrypted; http:// works on this machine only")
