@@ -33,17 +33,18 @@ class Killed:
 class DemoProcess:
     """`tools.foreground --demo` below `folder`/root; its terminal goes to `folder`/terminal.txt."""
 
-    def __init__(self, folder: Path, speed: int = 450, seed: int = 7) -> None:
+    def __init__(self, folder: Path, speed: int = 450, seed: int = 7, more: tuple[str, ...] = ()) -> None:
+        """`more`: further options of the demo, such as --data and --date."""
         folder.mkdir(parents=True, exist_ok=True)
         self.paths = Paths((folder / "root").resolve())
         self.terminal = folder / "terminal.txt"
-        self._speed, self._seed = speed, seed
+        self._speed, self._seed, self._more = speed, seed, more
         self._process: Process | None = None
         self._began = 0.0
 
     def start(self) -> None:
         options = ["--demo", "--root", str(self.paths.root), "--speed", str(self._speed), "--seed", str(self._seed)]
-        self._process = start_python(["-m", "tools.foreground", *options], self.terminal)
+        self._process = start_python(["-m", "tools.foreground", *options, *self._more], self.terminal)
         self._began = time.monotonic()
 
     @property
