@@ -36,7 +36,7 @@ ALL_OFF = {"STRAT_OPEN_ENABLED": "false", "STRAT_MID_ENABLED": "false", "STRAT_C
         ({"IBKR_ENABLED": "true"}, "IBKR_ENABLED", "contradicts BROKER_NAME=PAPER"),
         ({"BROKER_CODE": "ALPACA"}, "BROKER_CODE", "must be empty or PAPER"),
         ({"BROKER_URL": "https://api.alpaca.markets"}, "BROKER_URL", "PAPER is on this machine"),
-        ({"BROKER_URL": "https://127.0.0.1.example.com/x"}, "BROKER_URL", "PAPER is on this machine"),
+        ({"BROKER_URL": "https://127.0.0.1.example.com"}, "BROKER_URL", "PAPER is on this machine"),
         ({"BROKER_NAME": "ALPACA", "BROKER_SECRET_KEY": "x"}, "BROKER_API_KEY", "ALPACA needs an API key"),
         ({"BROKER_NAME": "ALPACA", "BROKER_API_KEY": "x"}, "BROKER_SECRET_KEY", "ALPACA needs an API secret"),
         ({"SESSION_TIMEOUT": "7201"}, "SESSION_TIMEOUT", "longer than the longest login"),
