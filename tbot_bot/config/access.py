@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass
 
 from tbot_bot.config.checkpoint import read_checkpoint
+from tbot_bot.config.desk_kind import Kind, Kinds, Lane, Outcome, fault, refused, text_of
 from tbot_bot.config.generations import current_number
 from tbot_bot.config.login_sessions import Issued, LoginSessions, lifetime
 from tbot_bot.config.security_bot import open_config
@@ -14,7 +15,7 @@ from tbot_bot.support.decrypt_secrets import with_generation
 from tbot_bot.support.envelope import Reply, Request
 from tbot_bot.support.path_resolver import Paths
 
-_NOT_PROVISIONED = Reply(ok=False, code="not_provisioned", message="Save a configuration first; then users can log in.")
+_NOT_PROVISIONED = refused("not_provisioned", "Save a configuration first; then users can log in.")
 _WORDS = {
     LoginRefusal.BAD_CREDENTIALS: "User name or password is wrong.",
     LoginRefusal.LOCKED: "Too many failed logins. Wait {minutes} minutes, or use a device you logged in from before.",
@@ -65,6 +66,10 @@ class Access:
         opened = self.open()
         return None if opened is None else opened.sessions.check(token)
 
+    def step_up(self, request: Request, user: User) -> Reply | None:
+        """Why the request does not prove anew that `user` sent it; None when it does."""
+        return refused("step_up", "Type your password again.")
+
     def _first_unfinished(self) -> bool:
         """While the first provisioning is under way its database is not to be used; later ones change no user."""
         checkpoint = read_checkpoint(self._paths)
@@ -78,21 +83,25 @@ class AccessDesk:
         self._access = access
         self._audit = audit
 
+    def kinds(self) -> Kinds:
+        return {
+            "register": Kind(lambda request, _: Outcome(self.register(request)), Lane.LOGIN, facts=True),
+            "login": Kind(lambda request, _: Outcome(self.login(request)), Lane.LOGIN),
+            "logout": Kind(lambda request, _: Outcome(self.logout(request))),
+        }
+
     def register(self, request: Request) -> Reply:
         """The first user becomes admin and is logged in at once."""
         opened = self._access.open()
         if opened is None:
             return _NOT_PROVISIONED
-        username, password, email = (_text(request, key) for key in ("username", "password", "email"))
+        username, password, email = (text_of(request, key) for key in ("username", "password", "email"))
         if opened.users.count():
             self._audit.record("registration_refused", "nobody", {"ip": request.ip, "why": "users exist"})
             return Reply(ok=False, code="not_allowed", message="There is a user already. Log in instead.")
         wrong = registration_faults(username, password, email)
         if wrong:
-            faults = tuple(
-                {"key": key, "value": "", "message": text, "allowed": text, "nearest": ""}
-                for key, text in wrong.items()
-            )
+            faults = tuple(fault(key, text) for key, text in wrong.items())
             return Reply(ok=False, code="invalid", message="Please correct what is marked.", faults=faults)
         self._audit.record("registration", username, {"ip": request.ip, "role": "admin"})
         user = opened.users.register_first(username, password, email, request.ip)
@@ -106,8 +115,8 @@ class AccessDesk:
             return _NOT_PROVISIONED
         env = open_config(self._access.paths).env
         rule = LockoutRule(env.login_attempt_limit, env.login_lockout_minutes)
-        username = _text(request, "username")
-        found = opened.users.authenticate(username, _text(request, "password"), request.ip, rule)
+        username = text_of(request, "username")
+        found = opened.users.authenticate(username, text_of(request, "password"), request.ip, rule)
         if isinstance(found, LoginRefusal):
             known = opened.users.find(username)
             actor = "unknown" if known is None else known.username
@@ -139,9 +148,3 @@ class AccessDesk:
             "expires_at": issued.expires_at.isoformat(),
         }
         return Reply(ok=True, code="ok", message="", body=body)
-
-
-def _text(request: Request, key: str) -> str:
-    """A text field of the body; anything else counts as empty. Cut at a length that no field needs."""
-    value = request.body.get(key)
-    return value[:1024] if isinstance(value, str) else ""

@@ -6,16 +6,20 @@ publishes the form, the progress and facts about the installation."""
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from tbot_bot.config.access import Access, AccessDesk
 from tbot_bot.config.audit_intake import AuditIntake
 from tbot_bot.config.desk import Desk
+from tbot_bot.config.desk_kind import Kinds
 from tbot_bot.config.generations import current_number
 from tbot_bot.config.progress import Phase, Progress
 from tbot_bot.config.provisioning_helper import TITLES, Provisioning, Tools
 from tbot_bot.config.published_facts import AnchoredAuditLog, PublishedFacts
 from tbot_bot.config.request_counter import RequestCounter
 from tbot_bot.config.security_users import BCRYPT_COST
+from tbot_bot.config.settings_desk import SettingsDesk
+from tbot_bot.config.trading_desk import TradingDesk
 from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import IllegalTransition, StateCorrupt, TbotError
 from tbot_bot.domain.session import BotState
@@ -49,10 +53,12 @@ class ProvisioningRunner:
         build_check: Callable[[], tuple[str, ...]],
         owners: frozenset[int] | None = None,
         bcrypt_cost: int = BCRYPT_COST,
+        more: Sequence[Callable[[Tools, Access], Kinds]] = (),
     ) -> None:
         """`create_ledger` makes LEDGER.db, idempotent; `build_check` says what forbids a session, in sentences.
 
         `owners`: user ids whose request and event files are accepted; None = ours, root's, and the folders' owners.
+        `more`: makers of desks that this layer may not know, such as that of the backups.
         Raises SecretUnavailable, StateCorrupt or AuditUnavailable when what is on disk cannot be worked with."""
         self._paths = paths
         self._audit = audit
@@ -61,11 +67,19 @@ class ProvisioningRunner:
         self._progress = Progress(publisher, TITLES)
         tools = Tools(paths, clock, self._state, audit, self._progress, create_ledger, bcrypt_cost)
         self._provisioning = Provisioning(tools)
-        self._desk = Desk(tools, self._provisioning, build_check, version_tag())
+        self._access = Access(paths, clock, bcrypt_cost)
+        kinds = {
+            **AccessDesk(self._access, audit).kinds(),
+            **SettingsDesk(tools, self._access, self._provisioning, version_tag()).kinds(),
+            **TradingDesk(tools, build_check).kinds(),
+        }
+        for make in more:
+            kinds.update(make(tools, self._access))
+        self._desk = Desk(self._access, audit, kinds)
         for folder in (paths.requests, paths.audit_inbox):
             ensure_folder(folder, 0o770)
         self._intake = AuditIntake(paths, audit, owners)
-        self._facts = PublishedFacts(paths, publisher, self._desk.access, audit, version_tag())
+        self._facts = PublishedFacts(paths, publisher, self._access, audit, version_tag())
         self._stale = threading.Event()
         self._counter = RequestCounter(
             paths, clock, key=self._key, desk=self._desk, audit=audit, owners=owners, changed=self._changed
@@ -114,7 +128,7 @@ class ProvisioningRunner:
             self._progress.publish()
             self._facts.publish()
             self._counter.sweep()
-            opened = self._desk.access.open()
+            opened = self._access.open()
             if opened is not None:
                 opened.sessions.sweep()
         except (TbotError, OSError, sqlite3.Error) as error:

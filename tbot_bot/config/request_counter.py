@@ -7,7 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from tbot_bot.config.desk import Desk, refused
+from tbot_bot.config.desk import Desk
+from tbot_bot.config.desk_kind import Lane, refused
 from tbot_bot.config.replay import ReplayGuard
 from tbot_bot.domain.errors import RequestRefused, TbotError
 from tbot_bot.ports.books import AuditLog
@@ -28,7 +29,7 @@ _SHOWN_REFUSALS = 5
 
 
 class RequestCounter:
-    """Serves requests. Slow ones (password hashes, provisioning) go one by one through a single bounded worker."""
+    """Serves requests. Slow ones wait in two bounded lines: strangers' logins, and the work of users."""
 
     def __init__(
         self,
@@ -63,8 +64,7 @@ class RequestCounter:
         for stale in self._inbox.leftovers():
             # Claimed before a crash: whether it was acted on is unknown, so it is not acted on now.
             self._inbox.finish(stale)
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="slow-requests")
-        self._pending: list[Future[None]] = []
+        self._lines: dict[Lane, _Line] = {lane: _Line(lane) for lane in Lane if lane is not Lane.INLINE}
         self._refused: list[Evicted] = []
         self._audited_at = 0.0
 
@@ -95,7 +95,8 @@ class RequestCounter:
 
     def close(self) -> None:
         """Finish what is under way, and nothing more."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        for line in self._lines.values():
+            line.close()
         self._audited_at = 0.0
         self._audit_refused()
         self._replay.close()
@@ -105,12 +106,11 @@ class RequestCounter:
         if request is None:
             return
         self._inbox.finish(claimed)
-        if not self._desk.is_slow(request.kind):
+        line = self._lines.get(self._desk.lane(request.kind))
+        if line is None:
             self._answer(request)
-        elif len(self._pending) >= _MAX_SLOW:
-            self._reply(request, refused("busy", "Too many logins at once. Try again in a few seconds."))
-        else:
-            self._pending.append(self._worker.submit(self._answer, request))
+        elif not line.add(self._answer, request):
+            self._reply(request, refused("busy", "Too many requests at once. Try again in a few seconds."))
 
     def _opened(self, claimed: Claimed) -> Request | None:
         """The request, if it is true, fresh, new and of a known kind; otherwise it is set aside."""
@@ -167,11 +167,8 @@ class RequestCounter:
         self._audited_at = time.monotonic()
 
     def _settle(self) -> None:
-        """Collect finished slow requests; an unexpected error in one ends the process rather than hide."""
-        finished = [future for future in self._pending if future.done()]
-        self._pending = [future for future in self._pending if not future.done()]
-        for future in finished:
-            future.result()
+        for line in self._lines.values():
+            line.settle()
 
     def _belongs_to_others(self, name: str) -> bool:
         """Flags are the bot's; a fresh temporary file is a request in the making."""
@@ -185,3 +182,28 @@ class RequestCounter:
         except OSError:
             return True
         return age < _KEPT_SECONDS
+
+
+class _Line:
+    """One lane's worker and its bounded queue."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{lane}-requests")
+        self._pending: list[Future[None]] = []
+
+    def add(self, act: Callable[[Request], None], request: Request) -> bool:
+        """False when the line is full."""
+        if len(self._pending) >= _MAX_SLOW:
+            return False
+        self._pending.append(self._worker.submit(act, request))
+        return True
+
+    def settle(self) -> None:
+        """Collect what is finished; an unexpected error in one ends the process rather than hide."""
+        finished = [future for future in self._pending if future.done()]
+        self._pending = [future for future in self._pending if not future.done()]
+        for future in finished:
+            future.result()
+
+    def close(self) -> None:
+        self._worker.shutdown(wait=True, cancel_futures=True)
