@@ -81,6 +81,13 @@ class Engine:
         """A read-only picture for the dashboard."""
         return view_of(self._day, self._entries, self._done)
 
+    @property
+    def between_windows(self) -> bool:
+        """Whether nothing is under way: no window runs, no position is held, no order may still trade."""
+        day = self._day
+        running = any(window.start <= day.now < window.breakout_end for window in day.plan.windows)
+        return not running and not day.open_trades() and not day.book.live()
+
     def _wake(self) -> None:
         """The first event: take up what a restart left."""
         self._awake = True

@@ -9,7 +9,7 @@ from tbot_bot.accounting.store import LedgerStore
 from tbot_bot.broker.gateway import BrokerConnection, open_broker
 from tbot_bot.config.build_check import check
 from tbot_bot.config.security_bot import LoadedSecrets, open_secrets
-from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed, LedgerRefused
+from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed, LedgerRefused, TbotError
 from tbot_bot.domain.market import Bar, InverseEtf, Listing, Quote, Symbol, VixReading
 from tbot_bot.domain.orders import OrderReport
 from tbot_bot.domain.session import BotState, SessionHours
@@ -67,6 +67,22 @@ def generation(paths: Paths) -> str:
         return os.readlink(paths.current_generation)
     except OSError:
         return ""
+
+
+def objection_to_saved(services: Services) -> str:
+    """Why a session could not be opened with the configuration as it is saved now; empty when it could.
+
+    Asked before a running session is put down for it: with trades of today on the books, failing to open it again would
+    end the day."""
+    problems = check(services.paths)
+    if problems:
+        return "; ".join(problems)
+    try:
+        open_secrets(services.paths)
+        load_universe(services.paths.universe, services.clock.now(), MAX_UNIVERSE_AGE)
+    except TbotError as error:
+        return str(error)
+    return ""
 
 
 def open_reference(credentials: BrokerCredentials, settings: BotSettings) -> ReferenceData:

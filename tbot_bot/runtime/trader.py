@@ -34,6 +34,8 @@ KILLED_STATES = frozenset({BotState.EMERGENCY_CLOSING, BotState.SHUTDOWN_TRIGGER
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """Real seconds between two looks when nothing comes in: SLEEP_TIME, but never so long that a kill flag waits."""
 RETRY_SECONDS = 2.0
+ADOPT_SECONDS = 2.0
+"""Real seconds between two looks at whether settings saved meanwhile can be taken up."""
 
 
 class Trader:
@@ -55,6 +57,7 @@ class Trader:
         self._reason = ""
         self._over: date | None = None
         self._streams: dict[str, StreamChanged] = {}
+        self._not_adopted = ("", "")
 
     def run(self) -> None:
         """Until SIGTERM. Orders resting at the broker and the state stay; a restart goes on from there."""
@@ -317,6 +320,27 @@ class Trader:
         self._why = ""
         if day.settled:
             self._finish(day)
+        elif self._adopts_saved(day):
+            day.close()
+            self._day = None
+
+    def _adopts_saved(self, day: Day) -> bool:
+        """Whether the day is to begin anew with what was saved since, as after a restart: only between windows, and
+        only with a configuration that a session could be opened with."""
+        trading = self._connected()
+        saved = compose.generation(self._paths)
+        if saved == trading.generation or not self._turns.due("saved", ADOPT_SECONDS):
+            return False
+        if day.done is not None or not day.engine.between_windows or self._state.read() not in ARMED_STATES:
+            return False
+        objection = compose.objection_to_saved(trading.services)
+        if objection and (saved, objection) != self._not_adopted:
+            words = f"the session goes on with the earlier settings: {objection}"
+            trading.services.notifier.notify("critical", "new settings not taken up", words)
+        elif not objection:
+            log.info("new settings are taken up", extra={"fields": {"generation": saved}})
+        self._not_adopted = (saved, objection)
+        return not objection
 
     def _finish(self, day: Day) -> None:
         """Close the books. Armed goes on to the next session; stopped is idle; tripped stays down."""

@@ -34,3 +34,26 @@ def test_a_view_cannot_be_changed() -> None:
     view = Desk().engine.view()
     with pytest.raises(AttributeError):
         view.done = True  # type: ignore[misc]
+
+
+def test_between_windows_is_when_no_window_runs_and_nothing_is_held_or_ordered() -> None:
+    desk = Desk()
+    windows = desk.context.plan.windows
+    assert not desk.engine.between_windows  # the OPEN window begins with the session
+    ends = [(w.breakout_end - at(0)).total_seconds() / 60 for w in windows]
+    begins = [(w.start - at(0)).total_seconds() / 60 for w in windows]
+    desk.time(ends[0] - 1)
+    assert not desk.engine.between_windows
+    desk.time(ends[0])
+    assert desk.engine.between_windows
+    desk.time(begins[1])
+    assert not desk.engine.between_windows
+    desk.time(ends[2])
+    assert desk.engine.between_windows
+
+
+def test_a_held_position_keeps_the_day_from_being_between_windows() -> None:
+    desk = Desk()
+    desk.hold()
+    desk.time((desk.context.plan.windows[0].breakout_end - at(0)).total_seconds() / 60)
+    assert not desk.engine.between_windows
