@@ -34,8 +34,9 @@ class Opened:
 class Access:
     """The user database and the live logins; there is none before provisioning is complete. Thread-safe."""
 
-    def __init__(self, paths: Paths, clock: Clock, bcrypt_cost: int) -> None:
+    def __init__(self, paths: Paths, clock: Clock, bcrypt_cost: int, audit: AuditLog) -> None:
         self._paths = paths
+        self._audit = audit
         self._clock = clock
         self._cost = bcrypt_cost
         self._lock = threading.Lock()
@@ -67,8 +68,24 @@ class Access:
         return None if opened is None else opened.sessions.check(token)
 
     def step_up(self, request: Request, user: User) -> Reply | None:
-        """Why the request does not prove anew that `user` sent it; None when it does."""
-        return refused("step_up", "Type your password again.")
+        """Why the request does not prove anew that `user` sent it; None when it does. It takes as long as a login,
+        so kinds that call it are on the WORK lane; a failure counts towards the lockout."""
+        opened = self.open()
+        if opened is None:
+            return _NOT_PROVISIONED
+        given = request.body.get("step_up")
+        password = given.get("password") if isinstance(given, dict) else None
+        if not isinstance(password, str) or not password:
+            return _step_up_reply("Type your password to confirm this.")
+        rule = lockout_rule(self._paths)
+        found = opened.users.authenticate(user.username, password, request.ip, rule)
+        outcome = "ok" if isinstance(found, User) else found
+        self._audit.record("step_up", user.username, {"ip": request.ip, "kind": request.kind, "outcome": outcome})
+        if isinstance(found, User):
+            return None
+        if found is LoginRefusal.LOCKED:
+            return _step_up_reply(_WORDS[found].format(minutes=rule.minutes))
+        return _step_up_reply("The password is wrong.")
 
     def _first_unfinished(self) -> bool:
         """While the first provisioning is under way its database is not to be used; later ones change no user."""
@@ -113,8 +130,7 @@ class AccessDesk:
         opened = self._access.open()
         if opened is None:
             return _NOT_PROVISIONED
-        env = open_config(self._access.paths).env
-        rule = LockoutRule(env.login_attempt_limit, env.login_lockout_minutes)
+        rule = lockout_rule(self._access.paths)
         username = text_of(request, "username")
         found = opened.users.authenticate(username, text_of(request, "password"), request.ip, rule)
         if isinstance(found, LoginRefusal):
@@ -148,3 +164,14 @@ class AccessDesk:
             "expires_at": issued.expires_at.isoformat(),
         }
         return Reply(ok=True, code="ok", message="", body=body)
+
+
+def lockout_rule(paths: Paths) -> LockoutRule:
+    env = open_config(paths).env
+    return LockoutRule(env.login_attempt_limit, env.login_lockout_minutes)
+
+
+def _step_up_reply(why: str) -> Reply:
+    """A refusal that asks for the password anew, and says whether a code must come with it."""
+    faults = (fault("step_up_password", why),)
+    return Reply(ok=False, code="step_up", message=why, body={"totp": False}, faults=faults)

@@ -26,7 +26,7 @@ class StepUp(StrEnum):
 
     NEVER = "never"
     SOMETIMES = "sometimes"
-    """The handler decides by what is asked: raising a risk limit, going live."""
+    """The handler decides by what is asked: raising a risk limit, going live. It then calls `Access.step_up`."""
     ALWAYS = "always"
 
 
@@ -42,10 +42,40 @@ PERMISSIONS: Mapping[str, Permission] = {
     # logging in
     "register": Permission(Needs.ANYONE),
     "login": Permission(Needs.ANYONE),
+    "login_code": Permission(Needs.ANYONE),
     "logout": Permission(Needs.ANYONE),
+    "touch": Permission(Needs.VIEWER),
+    # one's own account
+    "account": Permission(Needs.VIEWER),
+    "change_account": Permission(Needs.VIEWER, StepUp.ALWAYS),
+    "totp_begin": Permission(Needs.VIEWER, StepUp.ALWAYS),
+    "totp_confirm": Permission(Needs.VIEWER),
+    "totp_remove": Permission(Needs.VIEWER, StepUp.ALWAYS),
+    "end_login": Permission(Needs.VIEWER),
+    # users
+    "users": Permission(Needs.ADMIN),
+    "user_add": Permission(Needs.ADMIN, StepUp.ALWAYS),
+    "user_change": Permission(Needs.ADMIN, StepUp.ALWAYS),
+    "user_remove": Permission(Needs.ADMIN, StepUp.ALWAYS),
     # settings
     "validate": Permission(Needs.FIRST_RUN),
     "provision": Permission(Needs.FIRST_RUN, StepUp.SOMETIMES),
+    # keys
+    "keys": Permission(Needs.ADMIN),
+    "rotate": Permission(Needs.ADMIN, StepUp.ALWAYS),
+    "compromised": Permission(Needs.ADMIN, StepUp.ALWAYS),
+    "destroy_old": Permission(Needs.ADMIN, StepUp.ALWAYS),
+    "export_keys": Permission(Needs.ADMIN, StepUp.ALWAYS),
+    # backups
+    "recovery_begin": Permission(Needs.ADMIN, StepUp.SOMETIMES),
+    "recovery_confirm": Permission(Needs.ADMIN),
+    "backup_now": Permission(Needs.ADMIN),
+    "drill_now": Permission(Needs.ADMIN),
+    "restore_preview": Permission(Needs.FIRST_RUN, StepUp.ALWAYS),
+    "restore": Permission(Needs.FIRST_RUN, StepUp.ALWAYS),
+    # the audit log
+    "audit_search": Permission(Needs.ADMIN),
+    "audit_verify": Permission(Needs.ADMIN),
     # trading
     "start": Permission(Needs.TRADER),
     "build_universe": Permission(Needs.TRADER),

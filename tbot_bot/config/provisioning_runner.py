@@ -67,7 +67,7 @@ class ProvisioningRunner:
         self._progress = Progress(publisher, TITLES)
         tools = Tools(paths, clock, self._state, audit, self._progress, create_ledger, bcrypt_cost)
         self._provisioning = Provisioning(tools)
-        self._access = Access(paths, clock, bcrypt_cost)
+        self._access = Access(paths, clock, bcrypt_cost, audit)
         kinds = {
             **AccessDesk(self._access, audit).kinds(),
             **SettingsDesk(tools, self._access, self._provisioning, version_tag()).kinds(),
