@@ -87,6 +87,11 @@ class ProvisioningRunner:
         self._refreshed_at = 0.0
         self._doorbell = Doorbell((paths.requests, paths.audit_inbox))
 
+    @property
+    def desk(self) -> Desk:
+        """Who answers requests, for those who bring them by hand instead of through files."""
+        return self._desk
+
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Recover, then serve until `stop`; `beat` is called at least every second from the working loop."""
         try:

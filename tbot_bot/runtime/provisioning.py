@@ -5,6 +5,7 @@ import sys
 from tbot_bot.accounting.store import create as create_ledger
 from tbot_bot.config.build_check import check
 from tbot_bot.config.provisioning_runner import ProvisioningRunner
+from tbot_bot.config.security_users import BCRYPT_COST
 from tbot_bot.reporting.audit import AuditWriter
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.path_resolver import Paths, root_from_environment
@@ -13,7 +14,7 @@ from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
 
 
-def build_runner(paths: Paths) -> ProvisioningRunner:
+def build_runner(paths: Paths, bcrypt_cost: int = BCRYPT_COST) -> ProvisioningRunner:
     """The runner of one root. Raises what its parts raise when what is on disk cannot be worked with."""
     clock = SystemClock()
     if not paths.generations.exists():
@@ -25,6 +26,7 @@ def build_runner(paths: Paths) -> ProvisioningRunner:
         audit=AuditWriter(paths, clock),
         publisher=Publisher(paths, "runner", clock),
         build_check=lambda: check(paths),
+        bcrypt_cost=bcrypt_cost,
     )
 
 
