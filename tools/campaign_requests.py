@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from tbot_bot.domain.errors import TbotError
-from tbot_bot.reporting.audit import verify
+from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.support.envelope import Request, encode_request
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.sealing import new_private_key, public_bytes, read_public_key

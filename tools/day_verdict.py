@@ -13,7 +13,7 @@ from tbot_bot.domain.orders import FINAL_STATUSES, ClientOrderId, Purpose
 from tbot_bot.domain.session import NEXT, BotState
 from tbot_bot.paper.book import Fill, Order
 from tbot_bot.paper.store import Store
-from tbot_bot.reporting.audit import verify
+from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.runtime.journal import JournalledOrder, read_journal
 from tbot_bot.support.atomic_file import read_lines
 from tbot_bot.support.clock import SystemClock

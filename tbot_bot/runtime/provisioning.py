@@ -3,10 +3,12 @@
 import sys
 
 from tbot_bot.accounting.store import create as create_ledger
+from tbot_bot.config.audit_desk import AuditDesk
 from tbot_bot.config.build_check import check
 from tbot_bot.config.provisioning_runner import ProvisioningRunner
 from tbot_bot.config.security_users import BCRYPT_COST
 from tbot_bot.reporting.audit import AuditWriter
+from tbot_bot.reporting.audit_trail import AuditTrail
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.path_resolver import Paths, root_from_environment
 from tbot_bot.support.process import Process, run
@@ -27,6 +29,7 @@ def build_runner(paths: Paths, bcrypt_cost: int = BCRYPT_COST) -> ProvisioningRu
         publisher=Publisher(paths, "runner", clock),
         build_check=lambda: check(paths),
         bcrypt_cost=bcrypt_cost,
+        more=(lambda tools, _: AuditDesk(AuditTrail(paths), tools.audit).kinds(),),
     )
 
 

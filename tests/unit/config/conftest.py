@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tbot_bot.config.audit_desk import AuditDesk
 from tbot_bot.config.build_check import check
 from tbot_bot.config.provisioning_runner import ProvisioningRunner
 from tbot_bot.domain.session import BotState
@@ -15,6 +16,7 @@ from tbot_bot.interface.published import Published
 from tbot_bot.interface.requests import Courier, Reply
 from tbot_bot.interface.state import current_state
 from tbot_bot.reporting.audit import AuditWriter
+from tbot_bot.reporting.audit_trail import AuditTrail
 from tbot_bot.support.atomic_file import write_bytes
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.path_resolver import Paths
@@ -50,6 +52,7 @@ class Rig:
             publisher=Publisher(self.paths, "runner", self.clock),
             build_check=lambda: check(self.paths) if self.problems is None else self.problems,
             bcrypt_cost=CHEAP,
+            more=(lambda tools, _: AuditDesk(AuditTrail(self.paths), tools.audit).kinds(),),
         )
 
         def run() -> None:

@@ -18,7 +18,7 @@ from tbot_bot.domain.session import BotState
 from tbot_bot.interface.published import Published
 from tbot_bot.interface.requests import Courier
 from tbot_bot.interface.state import current_state
-from tbot_bot.reporting.audit import verify
+from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.path_resolver import Paths
 

@@ -15,7 +15,7 @@ from tbot_bot.domain.session import BotState
 from tbot_bot.domain.settings import BrokerName
 from tbot_bot.interface.sessions import Sessions
 from tbot_bot.interface.state import current_state
-from tbot_bot.reporting.audit import verify
+from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.support.audit_drop import AuditDrop
 from tbot_bot.support.envelope import Request, encode_request
 from tbot_bot.support.sealing import new_private_key, public_bytes, read_public_key

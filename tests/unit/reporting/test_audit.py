@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from tbot_bot.domain.errors import AuditUnavailable
-from tbot_bot.reporting.audit import AuditWriter, first_key_file, head_file, verify
+from tbot_bot.reporting.audit import AuditWriter
+from tbot_bot.reporting.audit_chain import head_file
+from tbot_bot.reporting.audit_key import first_key_file
+from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.support.clock import ManualClock
 from tbot_bot.support.logs import add_secret
 from tbot_bot.support.path_resolver import Paths
@@ -190,3 +193,77 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(paths: Paths) -> Non
     first.close()
 
     _reopened(paths).close()
+
+
+def test_a_head_of_the_first_release_is_taken_up(paths: Paths) -> None:
+    """It did not note the log's size."""
+    row = json.loads(head_file(paths).read_bytes())
+    size = row.pop("bytes")
+    head_file(paths).write_bytes(json.dumps(row, sort_keys=True, separators=(",", ":")).encode() + b"\n")
+    assert verify(paths).problem is None
+
+    _reopened(paths).close()
+
+    assert json.loads(head_file(paths).read_bytes())["bytes"] == size == paths.audit_log.stat().st_size
+
+
+def test_opening_reads_the_end_alone(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damage far from the end does not even show: that is verification's work."""
+    monkeypatch.setattr("tbot_bot.reporting.audit.LONGEST_LINE", 400)
+    data = paths.audit_log.read_bytes()
+    paths.audit_log.write_bytes(b"\0" * 500 + data[500:])
+
+    _reopened(paths).close()
+
+
+def test_forged_records_behind_the_head_stop_the_writer(paths: Paths) -> None:
+    with paths.audit_log.open("ab") as file:
+        file.write(b'{"seq":6}\n')
+
+    with pytest.raises(AuditUnavailable, match="changed from outside"):
+        _reopened(paths)
+
+
+def test_a_record_that_may_not_be_durable_is_taken_back(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole line is there, but the disk did not say that it is: the next record must get its number."""
+
+    def broken(handle: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    writer = _reopened(paths)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", broken)
+        with pytest.raises(AuditUnavailable):
+            writer.record("start", "ada", {})
+    writer.record("stop", "ada", {})
+    writer.close()
+
+    assert (verify(paths).last, verify(paths).problem) == (6, None)
+    assert '"start"' not in paths.audit_log.read_text()
+
+
+def test_a_note_that_could_not_be_written_follows_with_the_next_record(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Paths, __: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    writer = _reopened(paths)
+    with monkeypatch.context() as patched:
+        patched.setattr("tbot_bot.reporting.audit.write_head", full)
+        with pytest.raises(AuditUnavailable):
+            writer.record("start", "ada", {})
+    writer.record("stop", "ada", {})
+    writer.close()
+
+    _reopened(paths).close()
+    assert (verify(paths).last, verify(paths).problem) == (7, None)
+
+
+def test_half_characters_are_recorded_as_question_marks(paths: Paths) -> None:
+    writer = _reopened(paths)
+    writer.record("login", "ada\ud800", {"name": "\udfff"})
+    writer.close()
+
+    _reopened(paths).close()
+    assert (verify(paths).last, verify(paths).problem) == (6, None)
