@@ -9,7 +9,7 @@ from types import FrameType
 
 from waitress.server import create_server
 
-from tbot_bot.interface import SystemClock, root
+from tbot_bot.interface import SystemClock, protect, root
 from tbot_web.app import create_app
 from tbot_web.security import MAX_BODY
 
@@ -41,6 +41,7 @@ def main() -> int:
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_SETTING
+    protect()
     signal.signal(signal.SIGTERM, _stop)
     app = create_app(root(), SystemClock(), hosts=listen.hosts)
     proxied = (

@@ -2,11 +2,20 @@
 
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.clock import SystemClock
+from tbot_bot.support.hygiene import harden
+from tbot_bot.support.logs import configure, report_uncaught
 from tbot_bot.support.path_resolver import Paths, root_from_environment
 
-__all__ = ["Clock", "Paths", "SystemClock", "root"]
+__all__ = ["Clock", "Paths", "SystemClock", "protect", "root"]
 
 
 def root() -> Paths:
     """The paths below `TBOT_ROOT`, else below the checkout."""
     return Paths(root=root_from_environment())
+
+
+def protect() -> None:
+    """What the web process does before anything else: it is closed to others of its user, and its log is redacted."""
+    harden()
+    configure("web")
+    report_uncaught()

@@ -1,5 +1,6 @@
 """JSON lines on stdout, with every known secret and every secret-looking field replaced before it leaves."""
 
+import contextlib
 import json
 import logging
 import re
@@ -12,10 +13,25 @@ from typing import Any, TextIO
 
 REDACTED = "[redacted]"
 _MIN_SECRET = 6
-_SECRET_FIELD = re.compile(r"(password|passwd|secret|token|api_?key|authorization|cookie|credential)", re.IGNORECASE)
-_SECRET_TEXT = re.compile(
-    r"((?:password|passwd|secret|token|api[_-]?key|authorization)[\"']?\s*[=:]\s*[\"']?)([^\s\"'&,;]+)", re.IGNORECASE
+_NAMES = r"password|passwd|passphrase|secret|token|api_?-?key|access_?-?key|authorization|cookie|credential|signature"
+_SECRET_FIELD = re.compile(rf"({_NAMES}|identity_text|recovery_codes?$|totp_code|challenge)", re.IGNORECASE)
+_SECRET_TEXT = re.compile(rf"((?:{_NAMES})[\"']?\s*[=:]\s*[\"']?)((?:basic|bearer)\s+)?([^\s\"'&,;]+)", re.IGNORECASE)
+_SHAPES = re.compile(
+    "|".join(
+        (
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)",
+            r"(?i:AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]*)(?:[\s-]+[0-9A-Z]{4,8}\b)*",  # also as it is shown, in groups
+            r"(?i:\b(?:basic|bearer)\s+)[A-Za-z0-9+/._~-]{12,}=*",
+            r"(?<=://)[^\s/@\"'<>]*:[^\s/@\"'<>]*(?=@)",  # user:password@ in a URL
+            r"(?<![\w-])gAAAAA[\w-]{20,}={0,2}",  # a Fernet token
+            # 32 random bytes as base64: a Fernet key, a device cookie. Mixed, or it would be a name or a digest.
+            r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{43}=?(?![\w=-])",
+            r"(?<!\w)(?=[A-Z2-7]*[2-7])[A-Z2-7]{32}(?!\w)",  # a TOTP secret
+        )
+    ),
+    re.DOTALL,
 )
+"""What a secret looks like, whoever wrote it and whether or not anyone registered it."""
 
 _secrets: set[str] = set()
 _lock = threading.Lock()
@@ -39,8 +55,11 @@ def hide_known(text: str) -> str:
 
 
 def redact(text: str) -> str:
-    """`text` without known secret values and without what follows a secret's name."""
-    text = hide_known(text)
+    """`text` without known secret values, without what follows a secret's name, without what looks like a secret.
+
+    The result can be written anywhere: half of a surrogate pair, which no encoding takes, becomes an escape."""
+    text = hide_known(text.encode("utf-8", "backslashreplace").decode())
+    text = _SHAPES.sub(REDACTED, text)
     return _SECRET_TEXT.sub(rf"\1{REDACTED}", text)
 
 
@@ -78,7 +97,17 @@ class JsonFormatter(logging.Formatter):
         return row
 
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(self.entry(record), ensure_ascii=False, default=str)
+        """ASCII alone: no line end that some reader knows and JSON doesn't, no control of a terminal."""
+        return json.dumps(self.entry(record), default=str)
+
+
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes the lines. One that cannot be made is announced as such; the usual way prints its raw arguments."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        line = {"level": "error", "event": "a log line could not be written", "logger": redact(record.name)}
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(json.dumps(line) + self.terminator)
 
 
 class TailHandler(logging.Handler):
@@ -90,7 +119,10 @@ class TailHandler(logging.Handler):
         self._tail: deque[dict[str, Any]] = deque(maxlen=lines)
 
     def emit(self, record: logging.LogRecord) -> None:
-        row = self._json.entry(record)
+        try:
+            row = self._json.entry(record)
+        except (TypeError, ValueError):
+            return  # the other handler says so
         rest = {k: v for k, v in row.items() if k not in ("at", "level", "unit", "event")}
         text = " ".join(f"{k}={v}" for k, v in rest.items())
         self._tail.append({"at": row["at"], "level": row["level"], "event": row["event"], "text": text})
@@ -105,9 +137,9 @@ LEVELS = {"quiet": logging.WARNING, "info": logging.INFO, "verbose": logging.DEB
 def configure(unit: str, level: str = "info", stream: TextIO | None = None) -> TailHandler:
     """Send all logging of this process to `stream` (stdout) as JSON lines; returns the tail for the dashboard.
 
-    `level`: quiet, info or verbose (DEBUG_LOG_LEVEL). Uncaught exceptions are redacted too."""
+    `level`: quiet, info or verbose (DEBUG_LOG_LEVEL)."""
     formatter = JsonFormatter(unit)
-    out = logging.StreamHandler(stream or sys.stdout)
+    out = LineHandler(stream or sys.stdout)
     out.setFormatter(formatter)
     tail = TailHandler(formatter)
     root = logging.getLogger()
@@ -116,13 +148,21 @@ def configure(unit: str, level: str = "info", stream: TextIO | None = None) -> T
     logging.getLogger("tbot").setLevel(LEVELS.get(level, logging.INFO))
     for noisy in ("urllib3", "websockets", "alpaca", "asyncio", "waitress.queue", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    return tail
+
+
+def report_uncaught() -> None:
+    """From now on exceptions and warnings that nobody caught are logged, redacted, instead of printed."""
     sys.excepthook = lambda kind, error, trace: logging.getLogger("tbot").critical(
         "uncaught exception", exc_info=(kind, error, trace)
     )
     threading.excepthook = lambda args: logging.getLogger("tbot").critical(
         "uncaught exception in a thread", exc_info=args.exc_value
     )
-    return tail
+    sys.unraisablehook = lambda what: logging.getLogger("tbot").error(
+        "an exception that nobody could catch", exc_info=what.exc_value
+    )
+    logging.captureWarnings(capture=True)
 
 
 def set_level(level: str) -> None:

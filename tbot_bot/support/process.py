@@ -1,4 +1,4 @@
-"""What every process of tbot has: JSON logs, a stop signal, the notify socket of systemd, an exit code."""
+"""What every process of tbot has: privacy, JSON logs, a stop signal, the notify socket of systemd, an exit code."""
 
 import signal
 import threading
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tbot_bot.domain.errors import TbotError
-from tbot_bot.support.logs import TailHandler, configure, get_logger
+from tbot_bot.support.hygiene import harden
+from tbot_bot.support.logs import TailHandler, configure, get_logger, report_uncaught
 from tbot_bot.support.sd_notify import SdNotify
 
 
@@ -21,7 +22,9 @@ class Process:
 
 def run(unit: str, body: Callable[[Process], None]) -> int:
     """Run `body` as the process `unit`. Returns 0, the exit code of a TbotError, or 1 for what nobody foresaw."""
+    harden()
     process = Process(threading.Event(), SdNotify(), configure(unit))
+    report_uncaught()
     log = get_logger(unit)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop.set())
