@@ -50,7 +50,7 @@ def write_env_files(generation: Path, raw: Mapping[str, str]) -> None:
 
 def read_stored(paths: Paths) -> Stored:
     """The stored configuration as text. Raises NotProvisioned or SecretUnavailable."""
-    return with_generation(paths, _read)
+    return with_generation(paths, _read, "read the settings")
 
 
 def merge_kept(values: Mapping[str, object], kept: Mapping[str, str]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from tbot_bot.config.security_users import User, UserStore
 from tbot_bot.domain.settings import EnvSettings
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_json
+from tbot_bot.support.key_use import CountedCipher
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.session_record import MAX_COOKIE, Lifetimes, SessionRecord, digest, read_record
 
@@ -41,7 +42,7 @@ class LoginSessions:
         self._folder = paths.sessions
         self._clock = clock
         self._users = users
-        self._fernet = Fernet(session_key)
+        self._fernet = CountedCipher(Fernet(session_key), "session", "login token")
         self._lifetimes = Lifetimes()
 
     def begin(self, user: User, lasting: timedelta) -> Issued:

@@ -268,7 +268,6 @@ class Provisioning:
 
     def _move(self, frm: BotState, to: BotState, why: str) -> None:
         self._tools.state.move(frm, to, _ACTOR, why)
-        self._tools.audit.record("state", _ACTOR, {"from": frm, "to": to, "why": why})
 
 
 def _nothing() -> None:

@@ -19,6 +19,7 @@ from tbot_bot.config.published_facts import AnchoredAuditLog, PublishedFacts
 from tbot_bot.config.request_counter import RequestCounter
 from tbot_bot.config.security_users import BCRYPT_COST
 from tbot_bot.config.settings_desk import SettingsDesk
+from tbot_bot.config.state_follower import StateFollower
 from tbot_bot.config.trading_desk import TradingDesk
 from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import IllegalTransition, StateCorrupt, TbotError
@@ -79,7 +80,8 @@ class ProvisioningRunner:
         for folder in (paths.requests, paths.audit_inbox):
             ensure_folder(folder, 0o770)
         self._intake = AuditIntake(paths, audit, owners)
-        self._facts = PublishedFacts(paths, publisher, self._access, audit, version_tag())
+        self._follower = StateFollower(paths, audit)
+        self._facts = PublishedFacts(paths, clock, publisher, self._access, audit, version_tag())
         self._stale = threading.Event()
         self._counter = RequestCounter(
             paths, clock, key=self._key, desk=self._desk, audit=audit, owners=owners, changed=self._changed
@@ -96,6 +98,7 @@ class ProvisioningRunner:
         """Recover, then serve until `stop`; `beat` is called at least every second from the working loop."""
         try:
             self._provisioning.recover()
+            self._follower.take()
             self._refresh()
             write_public_key(self._paths.runner_public_key, self._key)
             _log.info("runner ready", extra={"fields": {"generation": current_number(self._paths)}})
@@ -105,6 +108,7 @@ class ProvisioningRunner:
         finally:
             self._doorbell.close()
             self._counter.close()
+            self._follower.take()
 
     def _round(self) -> None:
         rung = self._doorbell.wait(_POLL)
@@ -114,6 +118,7 @@ class ProvisioningRunner:
             if self._counter.serve():
                 break
         self._intake.take()
+        self._follower.take()
         if self._counter.under_attack:
             time.sleep(_CALM_DOWN)
         if self._stale.is_set() or time.monotonic() - self._refreshed_at >= _REFRESH:
@@ -150,4 +155,3 @@ class ProvisioningRunner:
                 self._state.move(None, BotState.ERROR, "runner", str(corrupt))
             except IllegalTransition:
                 return
-            self._audit.record("state", "runner", {"to": BotState.ERROR, "why": str(corrupt)})

@@ -1,5 +1,9 @@
 """What the runner publishes: the configuration form with its present values, and facts about the installation."""
 
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from tbot_bot.config.access import Access
@@ -12,11 +16,15 @@ from tbot_bot.config.schema import KEYS
 from tbot_bot.config.security_bot import open_config
 from tbot_bot.domain.errors import NotProvisioned, TbotError
 from tbot_bot.ports.books import AuditLog
+from tbot_bot.ports.clock import Clock
+from tbot_bot.support.audit_anchors import keep_anchor, now_anchor
 from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.snapshot import Publisher
 
 _log = get_logger("runner")
+_BETWEEN_ANCHORS = 600.0
+_REOPEN_AFTER = 600.0
 
 
 class AnchoredAuditLog(AuditLog, Protocol):
@@ -26,22 +34,36 @@ class AnchoredAuditLog(AuditLog, Protocol):
         """Number and hash of the last record."""
         ...
 
+    def newest(self, event: str) -> Mapping[str, Any] | None:
+        """The newest record of `event` that the runner made itself, with its `at` and `detail`."""
+        ...
+
 
 class PublishedFacts:
     """Publishes `form` and `system`."""
 
     def __init__(
-        self, paths: Paths, publisher: Publisher, access: Access, audit: AnchoredAuditLog, version_tag: str
+        self,
+        paths: Paths,
+        clock: Clock,
+        publisher: Publisher,
+        access: Access,
+        audit: AnchoredAuditLog,
+        version_tag: str,
     ) -> None:
         self._paths = paths
+        self._clock = clock
         self._publisher = publisher
         self._access = access
         self._audit = audit
         self._version_tag = version_tag
         self._anchored = -1
+        self._kept_at = float("-inf")
+        self._opened: tuple[object, float, ParsedConfig] | None = None
 
     def publish(self) -> None:
-        """Both snapshots; the end of the audit log also goes to the journal whenever it moved.
+        """Both snapshots; the end of the audit log also goes to the journal whenever it moved, and to the anchors in
+        `control/` every ten minutes.
 
         `form`: config.form.form_model() plus values {key: text} without secrets, secrets_set [keys that have one],
         problem. `system`: provisioned, users (count), version, paper, audit {seq, hash}, problem ("" = none)."""
@@ -60,11 +82,29 @@ class PublishedFacts:
         if seq != self._anchored:
             _log.info("audit head", extra={"fields": {"seq": seq, "hash": line_hash}})
             self._anchored = seq
+            self._keep_anchor(seq, line_hash)
+
+    def _keep_anchor(self, seq: int, line_hash: str) -> None:
+        if seq == 0 or time.monotonic() - self._kept_at < _BETWEEN_ANCHORS:
+            return
+        try:
+            keep_anchor(self._paths.control, now_anchor("the runner", (seq, line_hash), self._clock.now()))
+        except OSError as error:
+            _log.error("an anchor could not be kept", extra={"fields": {"why": error.strerror}})
+            return
+        self._kept_at = time.monotonic()
 
     def _config(self) -> tuple[ParsedConfig, str]:
-        """The stored configuration, else that of a new installation, and what is wrong with the stored one."""
+        """The stored configuration, else that of a new installation, and what is wrong with the stored one.
+
+        It is decrypted anew when a file of it changed, and now and then: each time is a use of every key."""
         try:
-            return open_config(self._paths), ""
+            stamp = _stamp(self._paths)
+            if self._opened is not None and self._opened[0] == stamp and time.monotonic() < self._opened[1]:
+                return self._opened[2], ""
+            config = open_config(self._paths)
+            self._opened = (stamp, time.monotonic() + _REOPEN_AFTER, config)
+            return config, ""
         except NotProvisioned:
             return default_config(self._version_tag), ""
         except TbotError as error:
@@ -78,3 +118,17 @@ class PublishedFacts:
             "secrets_set": [spec.name for spec in KEYS if spec.secret and provisioned and config.raw[spec.name]],
             "problem": problem,
         }
+
+
+def _stamp(paths: Paths) -> object:
+    """Changes whenever a file of the present keys and secrets does, and with the generation."""
+    return current_number(paths), tuple(facts for folder in (paths.keys, paths.secrets) for facts in _facts_of(folder))
+
+
+def _facts_of(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    try:
+        with os.scandir(folder) as entries:
+            stats = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+    except OSError:
+        return ()
+    return tuple(sorted((name, facts.st_ino, facts.st_mtime_ns, facts.st_size) for name, facts in stats))

@@ -25,6 +25,7 @@ from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.domain.settings import UserRole
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder
+from tbot_bot.support.key_use import CountedCipher
 
 BCRYPT_COST = 12
 SHORTEST_PASSWORD = 15
@@ -90,7 +91,7 @@ class UserStore:
 
     def __init__(self, path: Path, login_key: bytes, clock: Clock, cost: int = BCRYPT_COST) -> None:
         self._path = path
-        self._wrap = Fernet(login_key)
+        self._wrap = CountedCipher(Fernet(login_key), "login", "user database")
         self._clock = clock
         self._cost = cost
         # Well-formed and matching nothing: an unknown user costs as much time as a known one.

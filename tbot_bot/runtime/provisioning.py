@@ -10,22 +10,24 @@ from tbot_bot.config.security_users import BCRYPT_COST
 from tbot_bot.reporting.audit import AuditWriter
 from tbot_bot.reporting.audit_trail import AuditTrail
 from tbot_bot.support.clock import SystemClock
+from tbot_bot.support.key_use import KEY_USE
 from tbot_bot.support.path_resolver import Paths, root_from_environment
 from tbot_bot.support.process import Process, run
 from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
 
 
-def build_runner(paths: Paths, bcrypt_cost: int = BCRYPT_COST) -> ProvisioningRunner:
+def build_runner(paths: Paths, bcrypt_cost: int = BCRYPT_COST, audit: AuditWriter | None = None) -> ProvisioningRunner:
     """The runner of one root. Raises what its parts raise when what is on disk cannot be worked with."""
     clock = SystemClock()
+    audit = audit or AuditWriter(paths, clock)
     if not paths.generations.exists():
         StateFile(paths, clock).initialize("runner")
     return ProvisioningRunner(
         paths,
         clock,
         create_ledger=lambda: create_ledger(paths.ledger_db),
-        audit=AuditWriter(paths, clock),
+        audit=audit,
         publisher=Publisher(paths, "runner", clock),
         build_check=lambda: check(paths),
         bcrypt_cost=bcrypt_cost,
@@ -34,7 +36,10 @@ def build_runner(paths: Paths, bcrypt_cost: int = BCRYPT_COST) -> ProvisioningRu
 
 
 def serve(process: Process) -> None:
-    runner = build_runner(Paths(root_from_environment()))
+    paths = Paths(root_from_environment())
+    audit = AuditWriter(paths, SystemClock())
+    KEY_USE.attach("runner", audit)
+    runner = build_runner(paths, audit=audit)
     process.notify.ready()
     runner.run(process.stop, process.notify.beat)
 

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from tbot_bot.domain.errors import NotProvisioned, SecretUnavailable
 from tbot_bot.support.encrypt_secrets import MANIFEST, SECRET_FILES, key_file
+from tbot_bot.support.key_use import counted
 from tbot_bot.support.path_resolver import Paths
 
 _T = TypeVar("_T")
@@ -25,13 +26,15 @@ _MAX_FILE = 4 * 1024 * 1024
 class GenerationFolder:
     """An open generation. Its methods raise SecretUnavailable naming the file, or FileNotFoundError when it is gone."""
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, handle: int, purpose: str = "") -> None:
         self._handle = handle
+        self.purpose = purpose
 
     def key(self, category: str) -> bytes:
         """The Fernet key of `category`."""
         return self._read(f"keys/{key_file(category)}").strip()
 
+    @counted("decrypt")
     def decrypt(self, category: str) -> bytes:
         """The plaintext of the category's file; fails closed on a wrong key or a changed byte."""
         name = SECRET_FILES[category]
@@ -80,15 +83,16 @@ class GenerationFolder:
         return data
 
 
-def with_generation(paths: Paths, use: Callable[[GenerationFolder], _T]) -> _T:
+def with_generation(paths: Paths, use: Callable[[GenerationFolder], _T], purpose: str = "") -> _T:
     """`use` on the current generation, again from the start when it was replaced and removed meanwhile.
 
-    Raises NotProvisioned when there is none, SecretUnavailable when a file of it is missing for good."""
+    `purpose`: what for, in the audit log's words. Raises NotProvisioned when there is none, SecretUnavailable when a
+    file of it is missing for good."""
     missing: FileNotFoundError | None = None
     for _ in range(_TRIES):
         handle = _open_folder(paths.current_generation)
         try:
-            return use(GenerationFolder(handle))
+            return use(GenerationFolder(handle, purpose))
         except FileNotFoundError as error:
             missing = error
         finally:

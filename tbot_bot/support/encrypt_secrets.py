@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from tbot_bot.support.atomic_file import write_bytes
+from tbot_bot.support.key_use import note
 
 SECRET_FILES: Mapping[str, str] = {
     "env": "env.json.enc",
@@ -47,4 +48,5 @@ def encrypt(key: bytes, plain: bytes) -> bytes:
 
 def write_secret(secrets_folder: Path, category: str, key: bytes, plain: bytes) -> None:
     """Encrypt `plain` into the category's file (0600); the plaintext never touches a disk."""
+    note(category, "encrypt", "save")
     write_bytes(secrets_folder / SECRET_FILES[category], encrypt(key, plain))

@@ -3,12 +3,15 @@
 import os
 import socket
 import time
+from collections.abc import Callable
 
 
 class SdNotify:
     """Sends to $NOTIFY_SOCKET; the watchdog is fed from the caller's working loop, at most once a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """`meanwhile`: what else is to be done from the working loop, as often as it feeds the watchdog."""
+        self._meanwhile = meanwhile
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         self._last_beat = 0.0
 
@@ -27,6 +30,8 @@ class SdNotify:
         if now - self._last_beat >= 1:
             self._last_beat = now
             self._send("WATCHDOG=1")
+            if self._meanwhile is not None:
+                self._meanwhile()
 
     def status(self, words: str) -> None:
         self._send(f"STATUS={words}")

@@ -79,7 +79,7 @@ def test_it_ends_idle_checked_and_on_record(bench: Bench) -> None:
 
     assert bench.state.read() is BotState.IDLE
     assert check(bench.paths) == ()
-    assert bench.events == ["provisioning_started", "state", "state", "provisioned", "state"]
+    assert bench.events == ["provisioning_started", "provisioned"]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("locked")])
