@@ -58,17 +58,16 @@ class KeyUse:
             self.flush()
 
     def flush(self) -> None:
-        """Enter the counts now; those that cannot be entered wait for the next time."""
+        """Enter the counts now, as {category: {"act outcome: purpose": count}}; those that cannot be entered wait."""
         with self._lock:
             counts, since, audit = self._counts, self._since, self._audit
             if audit is None or not counts:
                 return
             self._counts, self._since = Counter(), None
         seconds = 0.0 if since is None else time.monotonic() - since
-        uses = [
-            {"category": category, "act": act, "purpose": purpose, "outcome": outcome, "count": count}
-            for (category, act, purpose, outcome), count in sorted(counts.items())
-        ]
+        uses: dict[str, dict[str, int]] = {}
+        for (category, act, purpose, outcome), count in sorted(counts.items()):
+            uses.setdefault(category, {})[f"{act} {outcome}: {purpose}"] = count
         try:
             audit.record("key_use", self._process, {"seconds": round(seconds, 1), "uses": uses})
         except AuditUnavailable as error:

@@ -133,7 +133,9 @@ def test_what_only_resembles_a_secret_stays_readable(out: io.StringIO, text: str
     assert last(out)["event"] == text
 
 
-@pytest.mark.parametrize("ending", ["\n", "\r\n", "\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1b[2J", "\udc80"])
+@pytest.mark.parametrize(
+    "ending", ["\n", "\r\n", "\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1b[2J", "\udc80"], ids=ascii
+)
 def test_no_character_begins_a_second_line(out: io.StringIO, ending: str) -> None:
     logs.get_logger("x").info("%s", f'bad{ending}{{"event": "forged"}}', extra={"fields": {"k": f"a{ending}b"}})
     assert len(out.getvalue().splitlines()) == 1
