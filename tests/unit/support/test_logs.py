@@ -137,6 +137,9 @@ def test_what_only_resembles_a_secret_stays_readable(out: io.StringIO, text: str
     "ending", ["\n", "\r\n", "\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1b[2J", "\udc80"], ids=ascii
 )
 def test_no_character_begins_a_second_line(out: io.StringIO, ending: str) -> None:
+    # pytest's own handlers would keep half a surrogate pair for the report, which no worker can send.
+    root = logging.getLogger()
+    root.handlers[:] = [handler for handler in root.handlers if getattr(handler, "stream", None) is out]
     logs.get_logger("x").info("%s", f'bad{ending}{{"event": "forged"}}', extra={"fields": {"k": f"a{ending}b"}})
     assert len(out.getvalue().splitlines()) == 1
     assert out.getvalue().isascii()
