@@ -11,6 +11,7 @@ from tbot_bot.risk.defense import causes
 from tbot_bot.runtime.day import Day
 from tbot_bot.runtime.journal import JournalledOrder
 from tbot_bot.runtime.reconciler import status_of
+from tbot_bot.runtime.records import anchor_audit_log, record_fact
 from tbot_bot.runtime.services import Services
 from tbot_bot.support.logs import get_logger
 
@@ -26,11 +27,9 @@ def close_books(services: Services, day: Day) -> None:
     faults = _faults(services, day, facts)
     for fault in faults:
         services.notifier.notify("critical", "the day did not end clean", fault)
-    services.audit.record(
-        "session_closed",
-        "bot",
-        {"session": facts.session.isoformat(), "realised": str(facts.realised), "faults": list(faults)},
-    )
+    told = {"session": facts.session.isoformat(), "realised": str(facts.realised), "faults": list(faults)}
+    record_fact(services.audit, "session_closed", told)
+    anchor_audit_log(services.paths, services.wall)
     log.info("session closed", extra={"fields": {"summary": path.name, "faults": list(faults)}})
     day.finish_journal()
 

@@ -21,6 +21,7 @@ from tbot_bot.runtime.desk import BarsPulled, BooksPulled, Desk, ExecutionsPulle
 from tbot_bot.runtime.journal import Journal, JournalledOrder, dead_report
 from tbot_bot.runtime.minutes import Minutes
 from tbot_bot.runtime.reconciler import Reconciler
+from tbot_bot.runtime.records import Decisions, record_fact
 from tbot_bot.runtime.services import Services
 from tbot_bot.support.atomic_file import LineLog, read_lines
 from tbot_bot.support.codec import from_json, to_json
@@ -53,6 +54,7 @@ class Day:
         symbols = [*context.listings, *(etf.symbol for etf in context.inverse_etfs)]
         self.minutes = Minutes(symbols, context.plan.hours, context.speed)
         self.keeper = BooksKeeper(services.ledger, context.plan.hours.open)
+        self._told = Decisions(services.audit)
         self._reconciler = Reconciler()
         self.cadence = Cadence.at(context.speed)
         self._turns = Turns()
@@ -98,9 +100,12 @@ class Day:
                 self._desk.inquire(order.intent.client_id)
 
     def confirm(self, client_id: ClientOrderId, by: str) -> None:
-        """A trader's word on an entry that waits; one that was never asked for is ignored."""
-        if self.asked_confirmations.pop(client_id, None) is not None:
-            self._services.audit.record("trade_confirmed", by, {"client_id": client_id})
+        """A trader's word on an entry that waits; one that was never asked for is ignored, one that cannot be recorded
+        is as if it had not been said."""
+        if client_id not in self.asked_confirmations:
+            return
+        if record_fact(self._services.audit, "trade_confirmed", {"client_id": client_id}, by):
+            del self.asked_confirmations[client_id]
             self.feed(e.TradeConfirmed(self._services.clock.now(), client_id, by))
 
     def waiting_confirmations(self) -> list[c.AskConfirmation]:
@@ -122,6 +127,7 @@ class Day:
         self._turns.hurry("books")
 
     def close(self) -> None:
+        self._told.flush()
         self._journal.close()
         self._decisions.close()
         self._equity_log.close()
@@ -136,6 +142,7 @@ class Day:
             if wanted is not None:
                 self._desk.pull_bars(*wanted)
         self.feed(e.TimePassed(now))
+        self._told.flush_due()
         if self._turns.due("account", self.cadence.account):
             self._desk.ask_account()
         if self._turns.due("books", self.cadence.books):
@@ -247,18 +254,11 @@ class Day:
         for why in list(self.keeper.refused.values())[refused:]:
             self._services.notifier.notify("critical", "a fill is not in the ledger", why)
         for execution in booked:
-            self._audit("fill", {"execution": to_json(execution)})
+            record_fact(self._services.audit, "fill", {"execution": to_json(execution)})
             fields = {
                 name: str(getattr(execution, name)) for name in ("symbol", "side", "quantity", "price", "client_id")
             }
             log.info("fill", extra={"fields": fields})
-
-    def _audit(self, event: str, detail: dict[str, Any]) -> None:
-        """Record what has happened already: it cannot be undone for want of a record."""
-        try:
-            self._services.audit.record(event, "bot", detail)
-        except AuditUnavailable as error:
-            log.critical("an event could not be audited", extra={"fields": {"event": event, "why": str(error)}})
 
     def _reconcile(self, message: BooksPulled) -> None:
         now = self._services.clock.now()
@@ -279,6 +279,7 @@ class Day:
             case c.Decide():
                 self.decided.append(command)
                 self._write(self._decisions, to_json(command))
+                self._told.decided(command)
             case c.MoveState(to, why):
                 self._move(to, why)
             case c.Alarm():
@@ -293,9 +294,11 @@ class Day:
                 self._submit(intent)
             case c.Cancel(client_id, why):
                 log.info("cancel", extra={"fields": {"client_id": client_id, "why": why}})
+                self._told.cancelled(client_id, why)
                 self._desk.cancel(client_id)
             case c.CancelEverything(why):
                 log.warning("cancel everything", extra={"fields": {"why": why}})
+                self._told.cancelled("everything", why)
                 self._desk.cancel_everything()
             case c.Inquire(client_id):
                 self._desk.inquire(client_id)
@@ -313,17 +316,20 @@ class Day:
                 self._services.broker.watch_quotes(symbols)
 
     def _submit(self, intent: OrderIntent) -> None:
-        """Journal and audit, then send. Without a record there is no entry; what closes a position is sent anyway."""
+        """Journal and audit, then send. Without a record there is no entry; what closes a position is sent anyway, and
+        before it is audited."""
         if intent.client_id in self.orders:
             log.critical("the same order was asked for twice; not sent", extra={"fields": {"id": intent.client_id}})
             return
         self.orders[intent.client_id] = JournalledOrder(intent)
+        entry = intent.purpose is Purpose.ENTRY
         try:
             self._journal.intend(intent)
-            self._services.audit.record("order", "bot", {"intent": to_json(intent)})
+            if entry:
+                self._services.audit.record("order", "bot", {"intent": to_json(intent)})
         except (OSError, AuditUnavailable) as error:
             log.critical("an order could not be recorded", extra={"fields": {"why": str(error)}})
-            if intent.purpose is Purpose.ENTRY:
+            if entry:
                 why = "it could not be recorded, so it was not sent"
                 self._desk.tell(e.OrderNotSent(self._services.clock.now(), intent.client_id, why))
                 return
@@ -331,6 +337,8 @@ class Day:
         names = ("strategy", "purpose", "side", "symbol", "reason", "client_id")
         log.info("order", extra={"fields": {"size": size, **{name: str(getattr(intent, name)) for name in names}}})
         self._desk.submit(intent)
+        if not entry:
+            record_fact(self._services.audit, "order", {"intent": to_json(intent)})
 
     def _move(self, to: BotState, why: str) -> None:
         """Follow the engine with the state word; an `error` stays one until someone starts again.

@@ -16,6 +16,7 @@ from tbot_bot.runtime.closing import close_books
 from tbot_bot.runtime.day import Day
 from tbot_bot.runtime.desk import ClockPulled, Message, StreamChanged, wait_for
 from tbot_bot.runtime.journal import read_journal, unfinished_session
+from tbot_bot.runtime.records import record_fact
 from tbot_bot.runtime.views import DayViews, idle_status
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.flags import FlagClaimer
@@ -221,6 +222,7 @@ class Trader:
             self._state.move(state, BotState.ANALYZING, "operator", "start requested")
         except IllegalTransition as error:
             log.error("start refused", extra={"fields": {"why": str(error)}})
+            record_fact(self._connected().services.audit, "transition_refused", {"why": str(error)})
 
     def _day_for_kill(self) -> Day:
         """The running day, or one made to close everything: that needs no universe and no build check.

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tbot_bot.domain.errors import BrokerUnavailable
+from tbot_bot.domain.errors import AuditUnavailable, BrokerUnavailable
 from tbot_bot.domain.market import Asset, Bar, BrokerClock, DailyBar, Quote, Symbol
 from tbot_bot.domain.orders import (
     ClientOrderId,
@@ -233,9 +233,12 @@ class Notices:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
         self.recorded: list[str] = []
+        self.unavailable = False
 
     def notify(self, level: str, subject: str, text: str) -> None:
         self.told.append((subject, text))
 
     def record(self, event: str, actor: str, detail: Mapping[str, Any]) -> None:
+        if self.unavailable:
+            raise AuditUnavailable("the inbox is full")
         self.recorded.append(event)

@@ -1,19 +1,20 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tbot_bot.domain.market import Symbol
-from tbot_bot.domain.orders import ClientOrderId, OrderStatus, Purpose, Side
+from tbot_bot.domain.orders import ClientOrderId, OrderIntent, OrderStatus, Purpose, Side
 from tbot_bot.domain.session import BotState
 from tbot_bot.engine import events as e
 from tbot_bot.runtime.journal import Journal, read_journal, unfinished_session
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.state_file import StateFile
 from tests.unit.runtime.fakes import report
-from tests.unit.runtime.trader_desk import DAY, NEXT_DAY_MORNING, NOON, XYZ, TraderDesk
+from tests.unit.runtime.trader_desk import DAY, NEXT_DAY_MORNING, NOON, XYZ, TraderDesk, intent_of
 
 OVERNIGHT = datetime(2025, 1, 7, 12, 0, tzinfo=UTC)
 LAST_SECONDS = datetime(2025, 1, 6, 20, 59, 30, tzinfo=UTC)
@@ -257,3 +258,52 @@ def test_kill_is_obeyed_again_after_a_crash_that_left_its_flag(desk: Open) -> No
     assert d.flat
     assert all(order.side is Side.SELL for order in d.broker.sent)
     assert StateFile(d.paths, SystemClock()).last_reason() != ""
+
+
+def test_kill_is_carried_out_to_the_end_while_nothing_can_be_audited(desk: Open) -> None:
+    d = desk(BotState.MONITORING)
+    d.entered_before()
+    d.broker.shares[Symbol("ZZZ")] = Decimal(7)
+    d.notices.unavailable = True
+    d.paths.kill_flag.touch()
+
+    d.turns_until(lambda: d.state is BotState.SHUTDOWN_TRIGGERED and d.journal.done)
+
+    assert d.flat
+    assert d.notices.recorded == []
+
+
+def test_a_stop_closes_every_position_while_nothing_can_be_audited(desk: Open) -> None:
+    d = desk(BotState.GRACEFUL_CLOSING)
+    d.entered_before()
+    d.notices.unavailable = True
+
+    d.turns_until(lambda: d.journal.done)
+
+    assert d.flat
+
+
+def test_an_order_that_closes_is_sent_before_it_is_audited_and_an_entry_after(desk: Open) -> None:
+    """A disk that hangs must not hold up a kill; an entry without a record must not go out."""
+    d = desk(BotState.MONITORING)
+    d.entered_before()
+    day = d.trader._begin(d.trader._hours(), emergency=True)
+    order: list[str] = []
+    sent, recorded = day._desk.submit, d.notices.record
+
+    def submit(intent: OrderIntent) -> None:
+        order.append("sent")
+        sent(intent)
+
+    def record(event: str, actor: str, detail: Mapping[str, Any]) -> None:
+        order.append(event)
+        recorded(event, actor, detail)
+
+    day._desk.submit, d.notices.record = submit, record  # type: ignore[method-assign]
+    day.feed(e.KillRequested(NOON, "operator", "kill flag"))
+    d.turns_until(lambda: d.flat)
+    assert [word for word in order if word in {"sent", "order"}][:2] == ["sent", "order"]
+
+    order.clear()
+    day._submit(intent_of(NOON))
+    assert order == ["order", "sent"]
