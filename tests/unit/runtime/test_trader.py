@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -300,10 +301,10 @@ def test_an_order_that_closes_is_sent_before_it_is_audited_and_an_entry_after(de
         recorded(event, actor, detail)
 
     day._desk.submit, d.notices.record = submit, record  # type: ignore[method-assign]
+    day._submit(replace(intent_of(NOON), client_id=ClientOrderId("another")))
+    assert order == ["order", "sent"]
+
+    order.clear()
     day.feed(e.KillRequested(NOON, "operator", "kill flag"))
     d.turns_until(lambda: d.flat)
     assert [word for word in order if word in {"sent", "order"}][:2] == ["sent", "order"]
-
-    order.clear()
-    day._submit(intent_of(NOON))
-    assert order == ["order", "sent"]
