@@ -156,6 +156,12 @@ class LedgerStore:
         with self._reading():
             return self._last_id, self._head
 
+    def digest_at(self, number: int) -> str:
+        """Digest of entry `number`; "" when there is none. Equal digests mean equal books up to there."""
+        with self._reading():
+            row = self._db.execute("SELECT digest FROM entry WHERE id = ?", (number,)).fetchone()
+        return "" if row is None else str(row[0])
+
     def verify(self) -> tuple[str, ...]:
         """What is wrong with the file, in sentences; empty when every entry is as this code would book it.
 

@@ -50,7 +50,7 @@ def write_env_files(generation: Path, raw: Mapping[str, str]) -> None:
 
 def read_stored(paths: Paths) -> Stored:
     """The stored configuration as text. Raises NotProvisioned or SecretUnavailable."""
-    return with_generation(paths, _read, "read the settings")
+    return with_generation(paths, stored_in, "read the settings")
 
 
 def merge_kept(values: Mapping[str, object], kept: Mapping[str, str]) -> dict[str, object]:
@@ -82,7 +82,8 @@ def _write(generation: Path, category: str, text: str) -> None:
     write_secret(generation / "secrets", category, key, text.encode())
 
 
-def _read(folder: GenerationFolder) -> Stored:
+def stored_in(folder: GenerationFolder) -> Stored:
+    """The configuration of an open generation. Raises SecretUnavailable."""
     others = dict(parse_env_text(folder.decrypt("env_enc").decode()).values)
     for category in CATEGORY_OF.values():
         others.update({str(key): str(value) for key, value in folder.decrypt_json(category).items()})

@@ -10,6 +10,7 @@ TbotError
 ├── RequestRefused           76  a sealed request is forged, stale, replayed or not allowed
 ├── AuditUnavailable         74  an act could not be recorded, so it was not done
 ├── LedgerRefused            73  a booking would break the books
+├── BackupRefused            65  a backup file is not what tbot made, or cannot be used here
 ├── BuildCheckFailed         78  the installation is not fit to open a session
 ├── UniverseUnusable         71  no valid symbol universe
 ├── DataInvalid              65  market data that cannot be read
@@ -79,6 +80,12 @@ class LedgerRefused(TbotError):
     """The books were left as they were. The message names the entry and the rule it breaks."""
 
     exit_code = 73
+
+
+class BackupRefused(TbotError):
+    """Nothing was changed. Choose another backup, or the recovery key that this one was made for."""
+
+    exit_code = 65
 
 
 class BuildCheckFailed(TbotError):

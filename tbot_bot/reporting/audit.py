@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 from tbot_bot.domain.errors import AuditUnavailable
@@ -95,6 +95,18 @@ class AuditWriter:
             return False
         self.record("audit_first_key_sealed", "runner", {"recipient": recipient})
         return audit_key.seal_first_key(self._paths, recipient)
+
+    def adopt(self, put_in_place: Callable[[], None]) -> None:
+        """Let a restore exchange the log's files, then go on from the end of what lies there; nothing is recorded
+        meanwhile. Raises AuditUnavailable when what lies there then is no whole log."""
+        with self._lock:
+            self._log.close()
+            try:
+                put_in_place()
+            finally:
+                audit_key.drop_plain_key(self._paths)
+                self._head, _ = _open_head(self._paths)
+                self._log = LineLog(self._paths.audit_log)
 
     def close(self) -> None:
         self._log.close()

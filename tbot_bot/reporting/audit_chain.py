@@ -48,13 +48,18 @@ def read_head(paths: Paths) -> Head | None:
         head = Head(int(row["seq"]), str(row["line_hash"]), bytes.fromhex(row["next_key"]), int(row.get("bytes", -1)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise damaged from error
-    if canonical(_facts(head)) + b"\n" != data or len(head.next_key) != _KEY_BYTES or head.seq < 0:
+    if head_line(head) != data or len(head.next_key) != _KEY_BYTES or head.seq < 0:
         raise damaged
     return head
 
 
 def write_head(paths: Paths, head: Head) -> None:
     write_json(head_file(paths), _facts(head))
+
+
+def head_line(head: Head) -> bytes:
+    """The content of the head's file."""
+    return canonical(_facts(head)) + b"\n"
 
 
 def _facts(head: Head) -> dict[str, Any]:

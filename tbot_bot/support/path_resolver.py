@@ -116,6 +116,21 @@ class Paths:
         return self.storage / "backups"
 
     @property
+    def recovery(self) -> Path:
+        """Public facts about the offline recovery key, and what the backup process works with."""
+        return self.storage / "recovery"
+
+    @property
+    def before_restore(self) -> Path:
+        """What a restore replaced, one folder each."""
+        return self.storage / "before-restore"
+
+    @property
+    def restore_work(self) -> Path:
+        """Files of a restore under way; empty otherwise."""
+        return self.storage / "restore"
+
+    @property
     def env_enc(self) -> Path:
         return self.root / ".env.enc"
 
@@ -167,13 +182,21 @@ class Paths:
     def paper(self) -> Path:
         return self.output / "paper"
 
+    @property
+    def journals(self) -> Path:
+        return self.output / "journal"
+
+    @property
+    def session_folders(self) -> Path:
+        return self.output / "sessions"
+
     def journal(self, session: date) -> Path:
         """Order journal of one session, JSON lines."""
-        return self.output / "journal" / f"{session.isoformat()}.jsonl"
+        return self.journals / f"{session.isoformat()}.jsonl"
 
     def session_folder(self, session: date) -> Path:
         """Summary, trade history and decisions of one session."""
-        return self.output / "sessions" / session.isoformat()
+        return self.session_folders / session.isoformat()
 
     def snapshot(self, name: str) -> Path:
         return self.published / f"{name}.json"

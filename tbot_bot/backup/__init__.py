@@ -1,0 +1,1 @@
+"""Encrypted backups: made, thinned, copied elsewhere, drilled every week, and restored."""

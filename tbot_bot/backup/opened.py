@@ -1,0 +1,114 @@
+"""A backup opened with the offline identity: keys and secrets in memory only, the other files in a private folder."""
+
+import io
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tbot_bot.backup.archive import Sink, unpack
+from tbot_bot.backup.manifest import Entry, Manifest
+from tbot_bot.backup.recovery import RecoveryKey
+from tbot_bot.config.config_encryption import stored_in
+from tbot_bot.config.env_file import parse_env_text
+from tbot_bot.config.parse import ParsedConfig, parse
+from tbot_bot.config.schema import find
+from tbot_bot.config.version import version_tag
+from tbot_bot.domain.errors import BackupRefused, SecretUnavailable
+from tbot_bot.support.atomic_file import ensure_folder
+from tbot_bot.support.decrypt_secrets import GenerationFolder
+from tbot_bot.support.encrypt_secrets import key_file
+from tbot_bot.support.path_resolver import Paths
+
+_SETTINGS = "settings"
+_MOST_IN_MEMORY = 64 * 1024 * 1024
+
+
+class BackedUpGeneration(GenerationFolder):
+    """The keys and secrets of a backup, read as those of a generation are, without ever lying on a disk."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        super().__init__(-1)
+        self._files = files
+
+    def key_bytes(self, category: str) -> bytes | None:
+        """The category's key file; None for a backup that holds no keys."""
+        return self._files.get(f"keys/{key_file(category)}")
+
+    def _read(self, name: str) -> bytes:
+        data = self._files.get(name)
+        if not data:
+            raise SecretUnavailable(f"the backup holds no {name}")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """`folder` holds the extracted files under their names in the backup."""
+
+    manifest: Manifest
+    generation: BackedUpGeneration = field(repr=False)
+    folder: Path
+
+    def file(self, name: str) -> Path:
+        return self.folder / name
+
+    def config(self) -> tuple[ParsedConfig, tuple[str, ...]]:
+        """The settings as this release understands them, and the names of those that it does not know.
+
+        Raises BackupRefused when they cannot be used, SecretUnavailable when the backup holds none."""
+        stored = stored_in(self.generation)
+        values = {**stored.others, **parse_env_text(stored.env_bot).values, "VERSION_TAG": version_tag()}
+        unknown = tuple(sorted(name for name in values if find(name) is None))
+        parsed = parse({name: text for name, text in values.items() if name not in unknown}, version_tag())
+        if isinstance(parsed, ParsedConfig):
+            return parsed, unknown
+        raise BackupRefused("The backup's settings do not fit this release: " + "; ".join(map(str, parsed)))
+
+
+def open_backup(source: Path, key: RecoveryKey, folder: Path, wanted: Callable[[Entry], bool]) -> Opened:
+    """Read the whole backup; the members that are `wanted` are extracted, all others only checked.
+
+    Raises BackupRefused or OSError; what lies in `folder` is then to be thrown away."""
+    in_memory: dict[str, io.BytesIO] = {}
+    files: list[io.BufferedWriter] = []
+    taken = 0
+
+    def take(entry: Entry) -> Sink | None:
+        nonlocal taken
+        if entry.part == _SETTINGS:
+            taken += entry.size
+            if taken > _MOST_IN_MEMORY:
+                raise BackupRefused("The backup's settings are larger than any that tbot makes.")
+            return in_memory.setdefault(entry.name.removeprefix(f"{_SETTINGS}/"), io.BytesIO())
+        if not wanted(entry):
+            return None
+        files.append(_new_file(folder / entry.name))
+        return files[-1]
+
+    try:
+        with source.open("rb") as file:
+            manifest = unpack(file, key.identity, key.mac_key, take)
+        for one in files:
+            one.flush()
+            os.fsync(one.fileno())
+    finally:
+        for one in files:
+            one.close()
+    settings = {name: buffer.getvalue() for name, buffer in in_memory.items()}
+    return Opened(manifest, BackedUpGeneration(settings), folder)
+
+
+def scratch(paths: Paths, name: str) -> Path:
+    """A private folder for a backup's files. The caller removes it."""
+    folder = paths.restore_work / name
+    ensure_folder(folder)
+    return folder
+
+
+def _new_file(path: Path) -> io.BufferedWriter:
+    """Names come from the authenticated manifest, and were checked to be plain."""
+    for folder in reversed([parent for parent in path.parents if not parent.exists()]):
+        folder.mkdir(mode=0o700)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o600), "wb")
