@@ -228,6 +228,17 @@ class BackupDesk:
         return None
 
 
+def backup_desk(audit: BackedUpAuditLog) -> Callable[[Tools, Access], Kinds]:
+    """Makes the desk for a runner, once what a crash interrupted is finished."""
+
+    def make(tools: Tools, access: Access) -> Kinds:
+        desk = BackupDesk(tools, access, audit)
+        desk.recover()
+        return desk.kinds()
+
+    return make
+
+
 def _by(user: User | None) -> str:
     return _FIRST_SETUP if user is None else user.username
 

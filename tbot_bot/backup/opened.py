@@ -28,7 +28,7 @@ class BackedUpGeneration(GenerationFolder):
     """The keys and secrets of a backup, read as those of a generation are, without ever lying on a disk."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
-        super().__init__(-1)
+        super().__init__(-1, "read a backup")
         self._files = files
 
     def key_bytes(self, category: str) -> bytes | None:

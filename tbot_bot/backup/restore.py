@@ -29,6 +29,7 @@ from tbot_bot.ports.books import AuditLog
 from tbot_bot.reporting.audit_chain import head_file
 from tbot_bot.reporting.audit_key import first_key_file, sealed_key_file
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_bytes
+from tbot_bot.support.audit_anchors import anchor_file
 from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
 from tbot_bot.support.encrypt_secrets import CATEGORIES, KEY_ALIASES, SECRET_FILES, key_file, new_key, write_secret
 from tbot_bot.support.path_resolver import Paths
@@ -165,7 +166,7 @@ class Restorer:
             write_secrets(folder, config.raw)
             write_env_files(folder, config.raw)
         else:
-            for category, plain in with_generation(self._paths, _plain_secrets).items():
+            for category, plain in with_generation(self._paths, _plain_secrets, "restore").items():
                 write_secret(folder / "secrets", category, keys[category], plain)
         if "users" in order.parts:
             theirs = opened.generation.key_bytes("login")
@@ -204,7 +205,10 @@ class Restorer:
             AUDIT_KEY: sealed_key_file(self._paths),
             "": first_key_file(self._paths),
         }
-        return [Swap(self._below_root(path), name if name in held else "") for name, path in places.items()]
+        swaps = [Swap(self._below_root(path), name if name in held else "") for name, path in places.items()]
+        # What was seen of the log that was here says nothing about the one that goes on.
+        seen = [anchor_file(folder) for folder in (self._paths.control, self._paths.output, self._paths.backups)]
+        return [*swaps, *(Swap(self._below_root(path)) for path in seen)]
 
     def _carry_out(self, plan: Plan) -> None:
         """Every step may be done again."""
@@ -277,7 +281,7 @@ def _plain_secrets(now: GenerationFolder) -> Mapping[str, bytes]:
 
 def _key_here(paths: Paths, category: str) -> bytes | None:
     try:
-        return with_generation(paths, lambda now: now.key(category).split()[0])
+        return with_generation(paths, lambda now: now.key(category).split()[0], "restore")
     except (NotProvisioned, SecretUnavailable):
         return None
 

@@ -14,12 +14,13 @@ from tbot_bot.config.parse import ParsedConfig
 from tbot_bot.config.progress import EXPIRES_AFTER
 from tbot_bot.config.schema import KEYS
 from tbot_bot.config.security_bot import open_config
-from tbot_bot.domain.errors import NotProvisioned, TbotError
+from tbot_bot.domain.errors import NotProvisioned, SecretUnavailable, TbotError
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.audit_anchors import keep_anchor, now_anchor
 from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.recovery_record import read_recovery
 from tbot_bot.support.snapshot import Publisher
 
 _log = get_logger("runner")
@@ -66,7 +67,8 @@ class PublishedFacts:
         `control/` every ten minutes.
 
         `form`: config.form.form_model() plus values {key: text} without secrets, secrets_set [keys that have one],
-        problem. `system`: provisioned, users (count), version, paper, audit {seq, hash}, problem ("" = none)."""
+        problem. `system`: provisioned, users (count), version, paper, audit {seq, hash}, recovery (its key's
+        fingerprint, "" = none), problem ("" = none)."""
         config, problem = self._config()
         seq, line_hash = self._audit.head()
         system: dict[str, Any] = {
@@ -75,6 +77,7 @@ class PublishedFacts:
             "version": self._version_tag,
             "paper": not config.broker.live,
             "audit": {"seq": seq, "hash": line_hash},
+            "recovery": _recovery(self._paths),
             "problem": problem,
         }
         self._publisher.publish("form", self._form(config, problem), EXPIRES_AFTER)
@@ -118,6 +121,14 @@ class PublishedFacts:
             "secrets_set": [spec.name for spec in KEYS if spec.secret and provisioned and config.raw[spec.name]],
             "problem": problem,
         }
+
+
+def _recovery(paths: Paths) -> str:
+    try:
+        record = read_recovery(paths)
+    except SecretUnavailable:
+        return ""
+    return "" if record is None else record.fingerprint
 
 
 def _stamp(paths: Paths) -> object:

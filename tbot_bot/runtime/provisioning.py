@@ -3,6 +3,8 @@
 import sys
 
 from tbot_bot.accounting.store import create as create_ledger
+from tbot_bot.backup.desk import backup_desk
+from tbot_bot.backup.swap import resume_swaps
 from tbot_bot.config.audit_desk import AuditDesk
 from tbot_bot.config.build_check import check
 from tbot_bot.config.provisioning_runner import ProvisioningRunner
@@ -20,7 +22,7 @@ from tbot_bot.support.state_file import StateFile
 def build_runner(paths: Paths, bcrypt_cost: int = BCRYPT_COST, audit: AuditWriter | None = None) -> ProvisioningRunner:
     """The runner of one root. Raises what its parts raise when what is on disk cannot be worked with."""
     clock = SystemClock()
-    audit = audit or AuditWriter(paths, clock)
+    audit = audit or open_audit(paths)
     if not paths.generations.exists():
         StateFile(paths, clock).initialize("runner")
     return ProvisioningRunner(
@@ -31,13 +33,19 @@ def build_runner(paths: Paths, bcrypt_cost: int = BCRYPT_COST, audit: AuditWrite
         publisher=Publisher(paths, "runner", clock),
         build_check=lambda: check(paths),
         bcrypt_cost=bcrypt_cost,
-        more=(lambda tools, _: AuditDesk(AuditTrail(paths), tools.audit).kinds(),),
+        more=(lambda tools, _: AuditDesk(AuditTrail(paths), tools.audit).kinds(), backup_desk(audit)),
     )
+
+
+def open_audit(paths: Paths) -> AuditWriter:
+    """The audit log, once a restore that a crash interrupted has put its files in place."""
+    resume_swaps(paths)
+    return AuditWriter(paths, SystemClock())
 
 
 def serve(process: Process) -> None:
     paths = Paths(root_from_environment())
-    audit = AuditWriter(paths, SystemClock())
+    audit = open_audit(paths)
     KEY_USE.attach("runner", audit)
     runner = build_runner(paths, audit=audit)
     process.notify.ready()
