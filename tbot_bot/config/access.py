@@ -7,8 +7,9 @@ from tbot_bot.config.checkpoint import read_checkpoint
 from tbot_bot.config.desk_kind import Kind, Kinds, Lane, Outcome, fault, refused, text_of
 from tbot_bot.config.generations import current_number
 from tbot_bot.config.login_sessions import Issued, LoginSessions, lifetime
-from tbot_bot.config.security_bot import open_config
+from tbot_bot.config.security_bot import login_rules
 from tbot_bot.config.security_users import LockoutRule, LoginRefusal, User, UserStore, registration_faults
+from tbot_bot.config.turns import Turns
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.decrypt_secrets import with_generation
@@ -41,6 +42,7 @@ class Access:
         self._cost = bcrypt_cost
         self._lock = threading.Lock()
         self._opened: Opened | None = None
+        self.turns = Turns()
 
     @property
     def paths(self) -> Paths:
@@ -53,10 +55,15 @@ class Access:
             if number is None or not self._paths.users_db.exists() or self._first_unfinished():
                 self._opened = None
             elif self._opened is None or self._opened.number != number:
-                keys = with_generation(self._paths, lambda now: (now.key("login"), now.key("session")))
+                keys = with_generation(self._paths, lambda now: (now.keys("login"), now.keys("session")))
                 users = UserStore(self._paths.users_db, keys[0], self._clock, self._cost)
                 self._opened = Opened(number, users, LoginSessions(self._paths, self._clock, users, keys[1]))
             return self._opened
+
+    def end_all_logins(self) -> None:
+        opened = self.open()
+        if opened is not None:
+            opened.sessions.end_all()
 
     def count(self) -> int:
         """How many users there are."""
@@ -152,7 +159,7 @@ class AccessDesk:
 
     def _let_in(self, opened: Opened, user: User, request: Request) -> Reply:
         """A new token; the one that came along, if any, is dead from here on."""
-        lasting = lifetime(open_config(self._access.paths).env)
+        lasting = lifetime(login_rules(self._access.paths))
         self._audit.record("login", user.username, {"ip": request.ip, "role": user.role})
         if request.token is not None and opened.sessions.check(request.token) is not None:
             opened.sessions.end(request.token)
@@ -167,7 +174,7 @@ class AccessDesk:
 
 
 def lockout_rule(paths: Paths) -> LockoutRule:
-    env = open_config(paths).env
+    env = login_rules(paths)
     return LockoutRule(env.login_attempt_limit, env.login_lockout_minutes)
 
 

@@ -1,7 +1,11 @@
-"""How far a provisioning came, on disk before each step, so that a restart can finish it or take it back."""
+"""What the runner has begun, on disk before it begins, so that a restart can finish it or take it back.
+
+One at a time: a provisioning or a rotation. It is written once: which of them it is and what it works on is all that
+recovery needs, for every step may be done again and every undo may run without its step."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from tbot_bot.domain.errors import SecretUnavailable
@@ -9,26 +13,32 @@ from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_json
 from tbot_bot.support.path_resolver import Paths
 
 
+class Work(StrEnum):
+    PROVISION = "provision"
+    ROTATE = "rotate"
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Holds no secret. `previous`: generation to go back to, None at first provisioning. `begun`: steps, in order.
+    """Holds no secret. `number`: the generation made first. `previous`: the one to go back to, None at first
+    provisioning.
 
-    `had_users`, `had_ledger`: whether that database existed before, and so must survive taking it back."""
+    `had_users`, `had_ledger`: whether that database existed before, and so must survive taking it back. `categories`
+    and `reason` are those of a rotation; `changes` goes into the audit log with a provisioning."""
 
     number: int
     previous: int | None
     by: str
     ip: str
-    had_users: bool
-    had_ledger: bool
-    begun: tuple[str, ...] = ()
+    had_users: bool = True
+    had_ledger: bool = True
+    work: Work = Work.PROVISION
+    categories: tuple[str, ...] = ()
+    reason: str = ""
 
     @property
     def first(self) -> bool:
         return self.previous is None
-
-    def with_step(self, name: str) -> "Checkpoint":
-        return self if name in self.begun else replace(self, begun=(*self.begun, name))
 
 
 def checkpoint_file(paths: Paths) -> Path:
@@ -41,14 +51,18 @@ def write_checkpoint(paths: Paths, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(paths: Paths) -> Checkpoint | None:
-    """The unfinished provisioning; None when there is none. Raises SecretUnavailable when it is unreadable."""
+    """What was begun and not ended; None when there is nothing. Raises SecretUnavailable when it is unreadable."""
     path = checkpoint_file(paths)
-    if not path.exists():
-        return None
     try:
         row = json.loads(path.read_bytes())
-        return Checkpoint(**{**row, "begun": tuple(row["begun"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        # The first release kept the steps begun as well; they are not needed.
+        row.pop("begun", None)
+        return Checkpoint(
+            **{**row, "work": Work(row.get("work", Work.PROVISION)), "categories": tuple(row.get("categories", ()))}
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SecretUnavailable(
             f"{path.name} in storage/runner is damaged, so it is unknown how far provisioning came; "
             "restore storage/ from a backup, or move it away to begin anew"

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from tbot_bot.config.env_file import parse_env_text
 from tbot_bot.config.keys import Store
-from tbot_bot.config.schema import BY_NAME, KEYS
+from tbot_bot.config.schema import BY_NAME, KEYS, keys_of
 from tbot_bot.config.template import render_env, render_env_bot, stored_values
+from tbot_bot.config.version import version_tag
+from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.domain.settings import BrokerName
 from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
-from tbot_bot.support.encrypt_secrets import SECRET_FILES, key_file, write_secret
+from tbot_bot.support.encrypt_secrets import SECRET_FILES, key_file, keys_in, write_secret
 from tbot_bot.support.path_resolver import Paths
 
 CATEGORY_OF: Mapping[Store, str] = {
@@ -22,6 +24,8 @@ CATEGORY_OF: Mapping[Store, str] = {
     Store.SCREENER: "screener_api",
 }
 """Where each store's values are kept; `.env` and `.env_bot` are text files of their own."""
+
+_NOTHING: Mapping[str, str] = {"BROKER_API_KEY": "", "BROKER_SECRET_KEY": "", "BOT_ID": ""}
 
 _TEXT_CATEGORIES = frozenset({"env_enc", "env_bot"})
 
@@ -53,6 +57,16 @@ def read_stored(paths: Paths) -> Stored:
     return with_generation(paths, stored_in, "read the settings")
 
 
+def secret_names(paths: Paths, category: str) -> tuple[str, ...]:
+    """The names of the secrets that `category` holds a value of. Raises SecretUnavailable when it cannot be read."""
+    if category not in SECRET_FILES:
+        return ()
+    text = with_generation(paths, lambda folder: folder.decrypt(category), "overview of keys")
+    stores = [store for store, name in CATEGORY_OF.items() if name == category]
+    values = json.loads(text) if stores else {}
+    return tuple(spec.name for store in stores for spec in keys_of(store) if spec.secret and values.get(spec.name))
+
+
 def merge_kept(values: Mapping[str, object], kept: Mapping[str, str]) -> dict[str, object]:
     """`values` from the form, with the secrets left empty filled from `kept`: the form never shows a secret.
 
@@ -77,9 +91,37 @@ def complete(raw: Mapping[str, str]) -> dict[str, str]:
     return done
 
 
+def blank_text(category: str, text: str | None, folder: GenerationFolder) -> str:
+    """The category's text without its secret values, which are to be entered again; defaults where it is lost (None).
+
+    The paper venue's credentials are made anew, for nobody enters them. With `.env_bot` lost, trading is blocked."""
+    if category == "env_bot":
+        lost = {"DISABLE_ALL_TRADES": "true", "VERSION_TAG": version_tag()}
+        return render_env_bot(lost) if text is None else text
+    if category == "env_enc":
+        return render_env({}) if text is None else text
+    known: Mapping[str, str] = {} if text is None else json.loads(text)
+    kept = {
+        spec.name: "" if spec.secret else known.get(spec.name, spec.default)
+        for store, name in CATEGORY_OF.items()
+        if name == category
+        for spec in keys_of(store)
+    }
+    made = complete({**_NOTHING, **kept, "BROKER_NAME": _broker_of(folder)})
+    return json.dumps({name: made[name] for name in kept}, sort_keys=True)
+
+
+def _broker_of(folder: GenerationFolder) -> str:
+    """BROKER_NAME as stored; "" when the settings cannot be read."""
+    try:
+        return parse_env_text(folder.decrypt("env_bot").decode()).values.get("BROKER_NAME", "")
+    except (SecretUnavailable, FileNotFoundError):
+        return ""
+
+
 def _write(generation: Path, category: str, text: str) -> None:
-    key = (generation / "keys" / key_file(category)).read_bytes()
-    write_secret(generation / "secrets", category, key, text.encode())
+    keys = keys_in((generation / "keys" / key_file(category)).read_bytes())
+    write_secret(generation / "secrets", category, keys[0], text.encode())
 
 
 def stored_in(folder: GenerationFolder) -> Stored:

@@ -12,7 +12,7 @@ from tbot_bot.support.path_resolver import Paths
 
 def open_users(paths: Paths, clock: Clock, cost: int) -> UserStore:
     """The user database under the current generation's login key. Raises NotProvisioned or SecretUnavailable."""
-    return UserStore(paths.users_db, with_generation(paths, lambda now: now.key("login")), clock, cost)
+    return UserStore(paths.users_db, with_generation(paths, lambda now: now.keys("login")), clock, cost)
 
 
 def create_users(paths: Paths, clock: Clock, cost: int) -> None:

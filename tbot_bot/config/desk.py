@@ -35,9 +35,14 @@ class Desk:
     def handle(self, request: Request) -> Outcome:
         """The outcome of one request that was opened, is fresh and of a known kind."""
         try:
-            user = self._access.who(request.token)
-            denied = self._objection(request, user, PERMISSIONS[request.kind])
-            return self._kinds[request.kind].handle(request, user) if denied is None else Outcome(denied)
+            kind, turns = self._kinds[request.kind], self._access.turns
+            with turns.together():
+                user = self._access.who(request.token)
+                denied = self._objection(request, user, PERMISSIONS[request.kind])
+            if denied is not None:
+                return Outcome(denied)
+            with turns.alone() if kind.alone else turns.together():
+                return kind.handle(request, user)
         except TbotError as error:
             return Outcome(refused("failed", redact(str(error))))
         except OSError as error:

@@ -33,11 +33,13 @@ Handler = Callable[[Request, User | None], Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`lane`: INLINE only for what takes milliseconds. `facts`: whether it changes what the runner publishes."""
+    """`lane`: INLINE only for what takes milliseconds. `facts`: whether it changes what the runner publishes.
+    `alone`: no other request is handled meanwhile, for acts that change the keys everyone works with."""
 
     handle: Handler
     lane: Lane = Lane.INLINE
     facts: bool = False
+    alone: bool = False
 
 
 Kinds = Mapping[str, Kind]

@@ -9,15 +9,38 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_json
-from tbot_bot.support.encrypt_secrets import MANIFEST, SECRET_FILES
+from tbot_bot.support.atomic_file import ensure_folder, json_line, sync_folder, write_new
+from tbot_bot.support.encrypt_secrets import CATEGORIES, MANIFEST, SECRET_FILES, fingerprint, key_file, keys_in
 from tbot_bot.support.path_resolver import Paths
 
 _NUMBER = re.compile(r"\d{8}")
-_KEPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """Which key a category has, and since when (UTC)."""
+
+    category: str
+    made_at: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a generation's manifest says. `dual`: the middle of a rotation, holding old keys beside the new."""
+
+    number: int
+    created_at: datetime
+    keys: tuple[KeyFacts, ...]
+    dual: bool
 
 
 def current_number(paths: Paths) -> int | None:
@@ -40,18 +63,24 @@ def staging_of(paths: Paths, number: int) -> Path:
 
 def next_number(paths: Paths) -> int:
     """One more than any generation that exists or is in use."""
-    seen = [current_number(paths) or 0]
-    if paths.generations.is_dir():
-        seen += [int(path.name) for path in paths.generations.iterdir() if _NUMBER.fullmatch(path.name)]
-    return max(seen) + 1
+    return max([current_number(paths) or 0, *numbers(paths)]) + 1
+
+
+def numbers(paths: Paths) -> tuple[int, ...]:
+    """The generations that exist, the oldest first."""
+    if not paths.generations.is_dir():
+        return ()
+    return tuple(sorted(int(path.name) for path in paths.generations.iterdir() if _NUMBER.fullmatch(path.name)))
 
 
 def open_staging(paths: Paths, number: int) -> Path:
     """An empty staging folder; whatever an interrupted attempt left there is dropped."""
     staging = staging_of(paths, number)
     _drop(staging)
-    for folder in (paths.generations, staging, staging / "keys", staging / "secrets"):
-        ensure_folder(folder)
+    ensure_folder(paths.generations)
+    # Not synced: sealing does that, and what a power cut takes before is dropped anyway.
+    for folder in (staging, staging / "keys", staging / "secrets"):
+        folder.mkdir(mode=0o700)
     return staging
 
 
@@ -67,7 +96,7 @@ def manifest_checksum(paths: Paths, number: int) -> str:
     return _sha256(path) if path.is_file() else ""
 
 
-def seal_generation(paths: Paths, number: int, clock: Clock) -> None:
+def seal_generation(paths: Paths, number: int, clock: Clock, *, dual: bool = False) -> None:
     """Write the manifest, make everything durable, and give the staged folder its name."""
     staging = staging_of(paths, number)
     files = {
@@ -75,12 +104,33 @@ def seal_generation(paths: Paths, number: int, clock: Clock) -> None:
         for path in sorted(staging.rglob("*"))
         if path.is_file() and not path.is_symlink()
     }
-    manifest = {"version": 1, "number": number, "created_at": clock.now().isoformat(), "files": files}
-    write_json(staging / MANIFEST, manifest)
+    now = clock.now().isoformat()
+    manifest = {"version": 1, "number": number, "created_at": now, "files": files, "dual": dual}
+    manifest["keys"] = _keys_of(paths, staging, now)
+    write_new(staging / MANIFEST, json_line(manifest))
     for folder in (staging / "keys", staging / "secrets", staging):
         sync_folder(folder)
     staging.rename(folder_of(paths, number))
     sync_folder(paths.generations)
+
+
+def read_facts(paths: Paths, number: int) -> Facts:
+    """What the manifest of generation `number` says. Raises SecretUnavailable when it is missing or damaged."""
+    try:
+        row = json.loads((folder_of(paths, number) / MANIFEST).read_bytes())
+        created_at = str(row["created_at"])
+        # Manifests of the first release name no keys: all were made with the first generation that is known.
+        known: Mapping[str, Any] = row.get("keys") or _fingerprints(folder_of(paths, number))
+        keys = tuple(
+            KeyFacts(category, str(known[category].get("made_at", created_at)), str(known[category]["fingerprint"]))
+            for category in CATEGORIES
+            if category in known
+        )
+        return Facts(number, datetime.fromisoformat(created_at), keys, row.get("dual") is True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SecretUnavailable(
+            f"{MANIFEST} of generation {number} is missing or damaged; restore it from a backup"
+        ) from error
 
 
 def activate(paths: Paths, number: int) -> None:
@@ -88,8 +138,10 @@ def activate(paths: Paths, number: int) -> None:
     _link(paths.current_generation, Path("gen") / f"{number:08d}")
     _link(paths.keys, Path("current") / "keys")
     _link(paths.secrets, Path("current") / "secrets")
+    sync_folder(paths.storage)
     through = paths.secrets.relative_to(paths.root) / SECRET_FILES["env_enc"]
-    _link(paths.env_enc, through)
+    if _link(paths.env_enc, through):
+        sync_folder(paths.root)
 
 
 def deactivate(paths: Paths, previous: int | None) -> None:
@@ -100,7 +152,8 @@ def deactivate(paths: Paths, previous: int | None) -> None:
     for link in (paths.current_generation, paths.keys, paths.secrets, paths.env_enc):
         if link.is_symlink():
             link.unlink()
-            sync_folder(link.parent)
+    for folder in (paths.storage, paths.root):
+        sync_folder(folder)
 
 
 def remove(paths: Paths, number: int) -> None:
@@ -108,16 +161,6 @@ def remove(paths: Paths, number: int) -> None:
     _drop(staging_of(paths, number))
     if number != current_number(paths):
         _drop(folder_of(paths, number))
-
-
-def remove_old(paths: Paths) -> None:
-    """Keep the generation in use and the one before it."""
-    current = current_number(paths)
-    if current is None:
-        return
-    for path in paths.generations.iterdir():
-        if _NUMBER.fullmatch(path.name) and int(path.name) <= current - _KEPT:
-            _drop(path)
 
 
 def faults_of(folder: Path) -> tuple[str, ...]:
@@ -139,14 +182,38 @@ def faults_of(folder: Path) -> tuple[str, ...]:
     return tuple(faults)
 
 
-def _link(link: Path, target: Path) -> None:
+def _link(link: Path, target: Path) -> bool:
+    """Whether the link had to be made; the caller makes it durable."""
     if link.is_symlink() and Path(os.readlink(link)) == target:
-        return
-    ensure_folder(link.parent, 0o755)
+        return False
     temp = link.with_name(f".{link.name}.{secrets.token_hex(6)}.tmp")
     temp.symlink_to(target)
     temp.rename(link)
-    sync_folder(link.parent)
+    return True
+
+
+def _keys_of(paths: Paths, staging: Path, now: str) -> dict[str, dict[str, str]]:
+    """The manifest's word on the keys: a key that the generation in use has too keeps the time it was made at."""
+    number = current_number(paths)
+    try:
+        before = {} if number is None else {key.fingerprint: key.made_at for key in read_facts(paths, number).keys}
+    except SecretUnavailable:
+        before = {}
+    return {
+        category: {"made_at": before.get(facts["fingerprint"], now), "fingerprint": facts["fingerprint"]}
+        for category, facts in _fingerprints(staging).items()
+    }
+
+
+def _fingerprints(folder: Path) -> dict[str, dict[str, str]]:
+    """The newest key of each category whose key file is there."""
+    found = {}
+    for category in CATEGORIES:
+        path = folder / "keys" / key_file(category)
+        keys = keys_in(path.read_bytes()) if path.is_file() else ()
+        if keys:
+            found[category] = {"fingerprint": fingerprint(keys[0])}
+    return found
 
 
 def _drop(folder: Path) -> None:

@@ -1,29 +1,67 @@
 """One Fernet key per category. Keys are made here and nowhere else, called by the provisioning runner only."""
 
+import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from tbot_bot.support.atomic_file import sync_folder, write_bytes
-from tbot_bot.support.decrypt_secrets import with_generation
-from tbot_bot.support.encrypt_secrets import CATEGORIES, KEY_ALIASES, key_file, new_key
+from tbot_bot.domain.errors import SecretUnavailable
+from tbot_bot.support.atomic_file import write_new
+from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
+from tbot_bot.support.encrypt_secrets import CATEGORIES, KEY_ALIASES, key_file, key_lines, keys_in, new_key
 from tbot_bot.support.path_resolver import Paths
+
+KeySet = Mapping[str, bytes]
+"""Category → what its key file holds. A category whose key is lost is carried along as it is, or is not in it."""
 
 
 def create_keys(keys_folder: Path) -> None:
     """A fresh key per category, 0600, and the second names that `.env` uses."""
-    for category in CATEGORIES:
-        write_bytes(keys_folder / key_file(category), new_key())
-    _link_aliases(keys_folder)
+    write_keys(keys_folder, {category: new_key() for category in CATEGORIES})
 
 
 def carry_keys(paths: Paths, keys_folder: Path) -> None:
-    """The current generation's keys, into a new generation: changed settings need no new keys."""
-    keys = with_generation(paths, lambda old: {category: old.key(category) for category in CATEGORIES})
-    for category, key in keys.items():
-        write_bytes(keys_folder / key_file(category), key)
-    _link_aliases(keys_folder)
+    """The current generation's keys, into a new generation: changed settings need no new keys.
+
+    Raises SecretUnavailable naming the category whose key is lost."""
+    keys = with_generation(paths, lambda folder: {category: folder.keys(category)[0] for category in CATEGORIES})
+    write_keys(keys_folder, keys)
+
+
+def dual_keys(folder: GenerationFolder, rotated: Collection[str]) -> KeySet:
+    """The keys of an open generation with a new one in front in each of the `rotated` categories.
+
+    A rotated category whose keys are lost gets the new one alone."""
+    return {**_key_data(folder), **{category: _dual(folder, category) for category in rotated}}
+
+
+def newest_keys(folder: GenerationFolder) -> KeySet:
+    """The newest key of each category alone: what is left when a rotation ends."""
+    return {category: key_lines(keys_in(data)[:1]) or data for category, data in _key_data(folder).items()}
+
+
+def write_keys(keys_folder: Path, keys: KeySet) -> None:
+    """The key files of a staged generation, 0600, and the second names that `.env` uses."""
+    for category, data in keys.items():
+        write_new(keys_folder / key_file(category), data)
+    for alias, name in KEY_ALIASES.items():
+        (keys_folder / alias).symlink_to(name)
+
+
+def _key_data(folder: GenerationFolder) -> KeySet:
+    found = {}
+    for category in CATEGORIES:
+        with contextlib.suppress(SecretUnavailable, FileNotFoundError):
+            found[category] = folder.key_data(category)
+    return found
+
+
+def _dual(folder: GenerationFolder, category: str) -> bytes:
+    try:
+        return key_lines((new_key(), *folder.keys(category)))
+    except (SecretUnavailable, FileNotFoundError):
+        return new_key()
 
 
 def key_faults(keys_folder: Path) -> tuple[str, ...]:
@@ -49,9 +87,3 @@ def private_faults(path: Path) -> Iterator[str]:
         yield f"{name} can be used by others (mode {stat.S_IMODE(facts.st_mode):o}): take that away with chmod go="
     if facts.st_uid not in {os.geteuid(), 0}:
         yield f"{name} belongs to user {facts.st_uid}, not to us: correct its owner"
-
-
-def _link_aliases(keys_folder: Path) -> None:
-    for alias, name in KEY_ALIASES.items():
-        (keys_folder / alias).symlink_to(name)
-    sync_folder(keys_folder)

@@ -51,6 +51,7 @@ class Unit(StrEnum):
     SECONDS = "s"
     MILLISECONDS = "ms"
     MINUTES = "minutes"
+    HOURS = "hours"
     UTC = "UTC"
     DAYS = "days"
     SESSIONS = "sessions"

@@ -6,15 +6,17 @@ the web cannot tell the runner of each click, so the shorter of the two ends it.
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 
 from tbot_bot.config.security_users import User, UserStore
 from tbot_bot.domain.settings import EnvSettings
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_json
+from tbot_bot.support.encrypt_secrets import wrapping
 from tbot_bot.support.key_use import CountedCipher
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.session_record import MAX_COOKIE, Lifetimes, SessionRecord, digest, read_record
@@ -37,12 +39,12 @@ def lifetime(env: EnvSettings) -> timedelta:
 class LoginSessions:
     """Begins, checks and ends logins."""
 
-    def __init__(self, paths: Paths, clock: Clock, users: UserStore, session_key: bytes) -> None:
+    def __init__(self, paths: Paths, clock: Clock, users: UserStore, session_keys: Sequence[bytes]) -> None:
         ensure_folder(paths.sessions, 0o750)
         self._folder = paths.sessions
         self._clock = clock
         self._users = users
-        self._fernet = CountedCipher(Fernet(session_key), "session", "login token")
+        self._fernet = CountedCipher(wrapping(session_keys), "session", "login token")
         self._lifetimes = Lifetimes()
 
     def begin(self, user: User, lasting: timedelta) -> Issued:
@@ -84,6 +86,13 @@ class LoginSessions:
     def end(self, token: str) -> None:
         """Log out; the token is dead from here on."""
         self._drop(digest(token))
+
+    def end_all(self) -> None:
+        """End every login; the files go first, so that a crash in between leaves none that the web still honours."""
+        for path in self._folder.iterdir():
+            if not path.name.startswith("."):
+                self._drop(path.name)
+        self._users.end_all_sessions()
 
     def sweep(self) -> None:
         """Remove what has run out, and files that no login in the database stands behind."""

@@ -1,25 +1,25 @@
-"""Provisioning as steps: each idempotent, checkpointed before it begins, and undone in reverse when a later one fails.
+"""Provisioning as steps: each idempotent, under one checkpoint, and undone in reverse when a later one fails.
 
 Plaintext secrets live in memory only. So a crash before the new generation is sealed takes everything back (its values
 are gone), and a crash after it finishes the rest from the sealed files: never half."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tbot_bot.config import generations
-from tbot_bot.config.checkpoint import Checkpoint, read_checkpoint, remove_checkpoint, write_checkpoint
+from tbot_bot.config.checkpoint import Checkpoint, Work, read_checkpoint
 from tbot_bot.config.config_encryption import complete, write_env_files, write_secrets
 from tbot_bot.config.db_bootstrap import create_ledger_database, create_users, remove_database
 from tbot_bot.config.key_manager import carry_keys, create_keys, key_faults
 from tbot_bot.config.parse import ParsedConfig
 from tbot_bot.config.progress import Phase, Progress, StepStatus
 from tbot_bot.config.security_bot import open_config
-from tbot_bot.domain.errors import SecretUnavailable, StateCorrupt, TbotError
+from tbot_bot.config.steps import Failure, Step, carry_out, nothing, take_back
+from tbot_bot.domain.errors import SecretUnavailable, StateCorrupt
 from tbot_bot.domain.session import BotState
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.logs import get_logger, redact
+from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.state_file import StateFile
 
@@ -50,15 +50,6 @@ _INTERRUPTED = "The runner was interrupted here; what it had begun was taken bac
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step; `undo` may run after a partial `do`, and more than once."""
-
-    name: str
-    do: Callable[[], None]
-    undo: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
 class Tools:
     """What provisioning works with, handed to it by the runner."""
 
@@ -74,14 +65,17 @@ class Tools:
 class Provisioning:
     """One provisioning from accepted values to the idle state; a later one makes a new generation while idle."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, recover_rotation: Callable[[], None] = nothing) -> None:
+        """`recover_rotation` ends a rotation that was begun and not ended, before settings are saved upon it."""
         self._tools = tools
         self._paths = tools.paths
+        self._recover_rotation = recover_rotation
 
     def run(self, config: ParsedConfig, by: str, ip: str) -> bool:
         """Carry out all steps; False when one failed and everything was taken back, as published and audited."""
         paths = self._paths
         if read_checkpoint(paths) is not None:
+            self._recover_rotation()
             self.recover()
         checkpoint = Checkpoint(
             number=generations.next_number(paths),
@@ -99,57 +93,46 @@ class Provisioning:
         """After a restart: finish what was sealed, take back what was not, and put a lost state word right."""
         generations.sweep(self._paths)
         checkpoint = read_checkpoint(self._paths)
-        if checkpoint is None:
+        if checkpoint is None or checkpoint.work is not Work.PROVISION:
             self._settle_state()
             return
         finish = generations.is_sealed(self._paths, checkpoint.number)
-        _log.warning("provisioning was interrupted", extra={"fields": {"finish": finish, "begun": checkpoint.begun}})
+        _log.warning("provisioning was interrupted", extra={"fields": {"finish": finish}})
         self._tools.progress.begin()
         if finish:
             for step in self._staging_steps(checkpoint, None):
                 self._tools.progress.mark(step.name, StepStatus.DONE)
             self._carry_out(checkpoint, self._sealed_steps(checkpoint))
             return
-        last = checkpoint.begun[-1] if checkpoint.begun else "check"
-        self._take_back(checkpoint, last, _INTERRUPTED, "Submit the configuration again.")
+        self._take_back(checkpoint, Failure("keys", _INTERRUPTED), "Submit the configuration again.")
 
     def _carry_out(self, checkpoint: Checkpoint, steps: tuple[Step, ...]) -> bool:
-        progress, done = self._tools.progress, ""
-        try:
-            for step in steps:
-                done = step.name
-                checkpoint = checkpoint.with_step(step.name)
-                write_checkpoint(self._paths, checkpoint)
-                progress.mark(step.name, StepStatus.RUNNING)
-                step.do()
-                progress.mark(step.name, StepStatus.DONE)
-        except (TbotError, OSError, sqlite3.Error) as error:
-            self._take_back(checkpoint, done, _words(error), _FIXES.get(done, _FIX))
+        progress = self._tools.progress
+
+        def undo(failure: Failure) -> Failure:
+            return self._take_back(checkpoint, failure, _FIXES.get(failure.step, _FIX))
+
+        if carry_out(self._paths, checkpoint, steps, undo=undo, watch=progress.mark) is not None:
             return False
-        remove_checkpoint(self._paths)
         progress.end(Phase.DONE)
         return True
 
-    def _take_back(self, checkpoint: Checkpoint, failed: str, why: str, fix: str) -> None:
-        """Undo the begun steps in reverse. When that fails too, the checkpoint stays and the next start tries again."""
+    def _take_back(self, checkpoint: Checkpoint, failure: Failure, fix: str) -> Failure:
         progress = self._tools.progress
-        progress.mark(failed, StepStatus.FAILED, why, fix)
-        _log.error("provisioning failed", extra={"fields": {"step": failed, "why": why}})
-        try:
-            steps = (*self._staging_steps(checkpoint, None), *self._sealed_steps(checkpoint))
-            for step in reversed(steps):
-                if step.name in checkpoint.begun:
-                    step.undo()
-                    if step.name != failed:
-                        progress.mark(step.name, StepStatus.UNDONE)
-            self._return_to_start(checkpoint, f"provisioning failed at {failed}")
-            detail = {"step": failed, "why": why, "ip": checkpoint.ip, "generation": checkpoint.number}
+        progress.mark(failure.step, StepStatus.FAILED, failure.why, fix)
+
+        def ended() -> None:
+            self._return_to_start(checkpoint, f"provisioning failed at {failure.step}")
+            detail = {"step": failure.step, "why": failure.why, "ip": checkpoint.ip, "generation": checkpoint.number}
             self._tools.audit.record("provisioning_failed", checkpoint.by, detail)
-            remove_checkpoint(self._paths)
-        except (TbotError, OSError, sqlite3.Error) as error:
-            also = f"{why} Taking it back failed as well ({_words(error)}); restart the runner to try that again."
-            progress.mark(failed, StepStatus.FAILED, also, fix)
+
+        steps = (*self._staging_steps(checkpoint, None), *self._sealed_steps(checkpoint))
+        failure = take_back(self._paths, steps, failure, ended, progress.mark)
+        if failure.also:
+            why = f"{failure.why} Taking it back failed as well ({failure.also}); restart the runner to try that again."
+            progress.mark(failure.step, StepStatus.FAILED, why, fix)
         progress.end(Phase.FAILED)
+        return failure
 
     def _staging_steps(self, checkpoint: Checkpoint, raw: dict[str, str] | None) -> tuple[Step, ...]:
         """The steps up to the seal, which need the values; `raw` None: only to take them back."""
@@ -165,7 +148,7 @@ class Provisioning:
             generations.remove(paths, number)
 
         return (
-            Step("check", lambda: self._check(checkpoint), _nothing),
+            Step("check", lambda: self._check(checkpoint), nothing),
             Step("keys", lambda: self._keys(checkpoint), drop),
             Step("secrets", lambda: write_secrets(staging, values()), drop),
             Step("settings", lambda: write_env_files(staging, values()), drop),
@@ -192,8 +175,8 @@ class Provisioning:
             ),
             Step("users", lambda: self._users(checkpoint), undo_users),
             Step("ledger", lambda: create_ledger_database(paths, self._tools.create_ledger), undo_ledger),
-            Step("audit", lambda: self._audit(checkpoint, "provisioned"), _nothing),
-            Step("publish", lambda: self._prove(checkpoint), _nothing),
+            Step("audit", lambda: self._audit(checkpoint, "provisioned"), nothing),
+            Step("publish", lambda: self._prove(checkpoint), nothing),
         )
 
     def _check(self, checkpoint: Checkpoint) -> None:
@@ -223,7 +206,6 @@ class Provisioning:
         if faults:
             raise SecretUnavailable("; ".join(faults))
         open_config(self._paths)
-        generations.remove_old(self._paths)
         self._reach(checkpoint, BotState.IDLE)
 
     def _audit(self, checkpoint: Checkpoint, event: str) -> None:
@@ -268,14 +250,3 @@ class Provisioning:
 
     def _move(self, frm: BotState, to: BotState, why: str) -> None:
         self._tools.state.move(frm, to, _ACTOR, why)
-
-
-def _nothing() -> None:
-    """Undoing a step that leaves nothing behind."""
-
-
-def _words(error: Exception) -> str:
-    """The error in words that hold no secret."""
-    if isinstance(error, OSError) and error.strerror:
-        return redact(f"{error.strerror} ({error.filename})" if error.filename else error.strerror)
-    return redact(str(error))

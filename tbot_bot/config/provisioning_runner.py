@@ -13,10 +13,13 @@ from tbot_bot.config.audit_intake import AuditIntake
 from tbot_bot.config.desk import Desk
 from tbot_bot.config.desk_kind import Kinds
 from tbot_bot.config.generations import current_number
+from tbot_bot.config.grace import Grace
+from tbot_bot.config.keys_desk import KeysDesk
 from tbot_bot.config.progress import Phase, Progress
 from tbot_bot.config.provisioning_helper import TITLES, Provisioning, Tools
 from tbot_bot.config.published_facts import AnchoredAuditLog, PublishedFacts
 from tbot_bot.config.request_counter import RequestCounter
+from tbot_bot.config.rotation import Rotation
 from tbot_bot.config.security_users import BCRYPT_COST
 from tbot_bot.config.settings_desk import SettingsDesk
 from tbot_bot.config.state_follower import StateFollower
@@ -67,11 +70,14 @@ class ProvisioningRunner:
         self._key = load_or_create_private_key(paths.runner_private / "runner.key")
         self._progress = Progress(publisher, TITLES)
         tools = Tools(paths, clock, self._state, audit, self._progress, create_ledger, bcrypt_cost)
-        self._provisioning = Provisioning(tools)
         self._access = Access(paths, clock, bcrypt_cost, audit)
+        self._rotation = Rotation(tools, self._access.end_all_logins)
+        self._provisioning = Provisioning(tools, self._rotation.recover)
+        self._grace = Grace(paths, clock, audit)
         kinds = {
             **AccessDesk(self._access, audit).kinds(),
             **SettingsDesk(tools, self._access, self._provisioning, version_tag()).kinds(),
+            **KeysDesk(tools, self._rotation, self._grace).kinds(),
             **TradingDesk(tools, build_check).kinds(),
         }
         for make in more:
@@ -97,6 +103,7 @@ class ProvisioningRunner:
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Recover, then serve until `stop`; `beat` is called at least every second from the working loop."""
         try:
+            self._rotation.recover()
             self._provisioning.recover()
             self._follower.take()
             self._refresh()
@@ -138,6 +145,7 @@ class ProvisioningRunner:
             self._progress.publish()
             self._facts.publish()
             self._counter.sweep()
+            self._grace.sweep()
             opened = self._access.open()
             if opened is not None:
                 opened.sessions.sweep()

@@ -5,6 +5,7 @@ from tbot_bot.domain.settings import Environment
 
 _GENERAL = Place(Store.ENV, Group.EXPERT, "Installation", "env", advanced=True)
 _PATHS = Place(Store.ENV, Group.EXPERT, "Files (fixed)", "env", advanced=True)
+_KEYS = Place(Store.ENV, Group.EXPERT, "Keys", "env", advanced=True, ours=True)
 _LOGIN = Place(Store.ENV, Group.EXPERT, "Logins", "env", advanced=True)
 
 KEYS: tuple[KeySpec, ...] = (
@@ -83,5 +84,14 @@ KEYS: tuple[KeySpec, ...] = (
         Unit.MINUTES,
         "1",
         "1440",
+    ),
+    _KEYS.integer(
+        "KEY_GRACE_HOURS",
+        "24",
+        "Keep old keys for",
+        "Hours for which replaced keys and secrets are kept before they are destroyed; 0 = not at all.",
+        Unit.HOURS,
+        "0",
+        "720",
     ),
 )

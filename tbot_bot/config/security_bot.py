@@ -3,14 +3,19 @@
 from dataclasses import dataclass, field
 
 from tbot_bot.config.config_encryption import read_stored
-from tbot_bot.config.env_bot import load, require
-from tbot_bot.config.parse import ParsedConfig
+from tbot_bot.config.env_bot import default_config, load, require
+from tbot_bot.config.env_file import parse_env_text
+from tbot_bot.config.parse import ParsedConfig, parse
 from tbot_bot.config.schema import KEYS
 from tbot_bot.config.version import version_tag
+from tbot_bot.domain.errors import ConfigInvalid, SecretUnavailable
 from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredentials
 from tbot_bot.domain.settings import BotSettings, BrokerCredentials, EnvSettings
-from tbot_bot.support.logs import add_secret
+from tbot_bot.support.decrypt_secrets import with_generation
+from tbot_bot.support.logs import add_secret, get_logger
 from tbot_bot.support.path_resolver import Paths
+
+_log = get_logger("config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,22 @@ def open_secrets(paths: Paths) -> LoadedSecrets:
         alerts=config.alerts,
         screener=config.screener,
     )
+
+
+def open_env(paths: Paths) -> EnvSettings:
+    """`.env` alone. Raises NotProvisioned, SecretUnavailable or ConfigInvalid."""
+    read = parse_env_text(with_generation(paths, lambda folder: folder.decrypt("env_enc"), "logins").decode())
+    parsed = parse(read.values, version_tag())
+    return require(read.faults or parsed).env
+
+
+def login_rules(paths: Paths) -> EnvSettings:
+    """`.env`, or the rules of a new installation when it cannot be read: an admin must get in to put that right."""
+    try:
+        return open_env(paths)
+    except (SecretUnavailable, ConfigInvalid) as error:
+        _log.error("logins go by the default rules", extra={"fields": {"why": str(error)}})
+        return default_config(version_tag()).env
 
 
 def open_config(paths: Paths) -> ParsedConfig:

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,12 +19,13 @@ from enum import StrEnum
 from pathlib import Path
 
 import bcrypt
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 
 from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.domain.settings import UserRole
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder
+from tbot_bot.support.encrypt_secrets import wrapping
 from tbot_bot.support.key_use import CountedCipher
 
 BCRYPT_COST = 12
@@ -46,6 +47,12 @@ CREATE TABLE IF NOT EXISTS sessions (
     digest TEXT PRIMARY KEY, username TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT NOT NULL) STRICT;
 PRAGMA user_version = 1;
 """
+
+
+_WRAPPED = {"users": ("email", "password")}
+"""Table → its columns that hold ciphertext under login.key."""
+
+_NOT_OURS = "login.key does not open the user database; restore both from a backup"
 
 
 class LoginRefusal(StrEnum):
@@ -87,11 +94,13 @@ def registration_faults(username: str, password: str, email: str) -> dict[str, s
 
 
 class UserStore:
-    """One open login key over the database; each act is one short transaction, safe from any thread."""
+    """Open login keys over the database; each act is one short transaction, safe from any thread.
 
-    def __init__(self, path: Path, login_key: bytes, clock: Clock, cost: int = BCRYPT_COST) -> None:
+    What is written is encrypted under the first of the keys; more than one is there only in a rotation."""
+
+    def __init__(self, path: Path, login_keys: Sequence[bytes], clock: Clock, cost: int = BCRYPT_COST) -> None:
         self._path = path
-        self._wrap = CountedCipher(Fernet(login_key), "login", "user database")
+        self._wrap = CountedCipher(wrapping(login_keys), "login", "user database")
         self._clock = clock
         self._cost = cost
         # Well-formed and matching nothing: an unknown user costs as much time as a known one.
@@ -106,6 +115,26 @@ class UserStore:
         with closing(self._connect()) as db:
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(_SCHEMA)
+
+    def rewrap(self) -> None:
+        """Encrypt every wrapped column anew under the first key, all in one transaction; the old text is overwritten.
+
+        Raises SecretUnavailable when no key opens one of them; nothing is changed then."""
+        with closing(self._connect()) as db:
+            db.execute("PRAGMA secure_delete=ON")
+            with _transaction(db):
+                for table, columns in _WRAPPED.items():
+                    self._rewrap_table(db, table, columns)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _rewrap_table(self, db: sqlite3.Connection, table: str, columns: Sequence[str]) -> None:
+        names, places = ", ".join(columns), ", ".join(f"{column} = ?" for column in columns)
+        for rowid, *tokens in db.execute(f"SELECT rowid, {names} FROM {table}").fetchall():  # noqa: S608 our own names
+            try:
+                anew = [None if token is None else self._wrap.encrypt(self._wrap.decrypt(token)) for token in tokens]
+            except InvalidToken as error:
+                raise SecretUnavailable(_NOT_OURS) from error
+            db.execute(f"UPDATE {table} SET {places} WHERE rowid = ?", (*anew, rowid))  # noqa: S608 our own names
 
     def count(self) -> int:
         with self._transaction() as db:
@@ -164,6 +193,10 @@ class UserStore:
         with self._transaction() as db:
             db.execute("DELETE FROM sessions WHERE digest = ?", (digest,))
 
+    def end_all_sessions(self) -> None:
+        with self._transaction() as db:
+            db.execute("DELETE FROM sessions")
+
     def end_expired(self) -> tuple[str, ...]:
         """Forget sessions that ran out; returns their digests."""
         now = self._clock.now().isoformat()
@@ -194,7 +227,7 @@ class UserStore:
         try:
             return User(row[0], UserRole(row[1])), self._wrap.decrypt(row[2])
         except InvalidToken as error:
-            raise SecretUnavailable("login.key does not open the user database; restore both from a backup") from error
+            raise SecretUnavailable(_NOT_OURS) from error
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(f"file:{self._path}?mode=rw", uri=True, timeout=5.0, isolation_level=None)
@@ -203,14 +236,19 @@ class UserStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with closing(self._connect()) as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
+        with closing(self._connect()) as db, _transaction(db):
+            yield db
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
 
 
 def _prehash(password: str) -> bytes:

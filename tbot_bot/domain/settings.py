@@ -374,6 +374,8 @@ class EnvSettings:
     """Minutes after which a login ends however busy it is."""
     login_attempt_limit: int
     login_lockout_minutes: int
+    key_grace_hours: int
+    """Hours for which a replaced generation of keys and secrets is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,19 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = T
         sync_folder(path.parent)
 
 
+def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """A file born in a folder that no one reads yet; whoever gives that folder its name makes its entries durable.
+
+    Raises FileExistsError when `path` is there."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        _write_all(handle, data)
+        os.fchmod(handle, mode)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def create_bytes(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Like write_bytes, but refuses to replace: raises FileExistsError when `path` is there."""
     temp = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
@@ -61,10 +74,14 @@ def create_bytes(path: Path, data: bytes, mode: int = 0o600) -> None:
     sync_folder(path.parent)
 
 
+def json_line(value: Mapping[str, Any]) -> bytes:
+    """`value` as compact JSON with sorted keys and a newline."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
 def write_json(path: Path, value: Mapping[str, Any], mode: int = 0o600, *, durable: bool = True) -> None:
-    """Replace `path` by `value` as compact JSON with sorted keys and a newline."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    write_bytes(path, text.encode() + b"\n", mode, durable=durable)
+    """Replace `path` by `value` as one line of JSON."""
+    write_bytes(path, json_line(value), mode, durable=durable)
 
 
 class LineLog:
@@ -82,8 +99,7 @@ class LineLog:
             _write_all(self._handle, b"\n")
 
     def append(self, value: Mapping[str, Any], *, durable: bool = True) -> None:
-        line = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        _write_all(self._handle, line.encode() + b"\n")
+        _write_all(self._handle, json_line(value))
         if durable:
             os.fdatasync(self._handle)
 

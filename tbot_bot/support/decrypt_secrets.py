@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 
 from tbot_bot.domain.errors import NotProvisioned, SecretUnavailable
-from tbot_bot.support.encrypt_secrets import MANIFEST, SECRET_FILES, key_file
+from tbot_bot.support.encrypt_secrets import MANIFEST, SECRET_FILES, key_file, keys_in, wrapping
 from tbot_bot.support.key_use import counted
 from tbot_bot.support.path_resolver import Paths
 
@@ -30,9 +30,14 @@ class GenerationFolder:
         self._handle = handle
         self.purpose = purpose
 
-    def key(self, category: str) -> bytes:
-        """The Fernet key of `category`."""
-        return self._read(f"keys/{key_file(category)}").strip()
+    def keys(self, category: str) -> tuple[bytes, ...]:
+        """The Fernet keys of `category`, the newest first; more than one only in the middle of a rotation."""
+        keys = keys_in(self._read(f"keys/{key_file(category)}"))
+        try:
+            wrapping(keys)
+        except ValueError as error:
+            raise SecretUnavailable(f"keys/{key_file(category)} holds no key. {_way_back(category)}") from error
+        return keys
 
     @counted("decrypt")
     def decrypt(self, category: str) -> bytes:
@@ -40,14 +45,20 @@ class GenerationFolder:
         name = SECRET_FILES[category]
         token = self._read(f"secrets/{name}")
         try:
-            return Fernet(self.key(category)).decrypt(token)
+            return wrapping(self.keys(category)).decrypt(token)
         except InvalidToken as error:
             raise SecretUnavailable(
                 f"secrets/{name} cannot be decrypted with keys/{key_file(category)}: one of them is damaged. "
-                "Restore both from a backup, or save the configuration again."
+                + _way_back(category)
             ) from error
-        except ValueError as error:
-            raise SecretUnavailable(f"keys/{key_file(category)} holds no key; restore it from a backup.") from error
+
+    def key_data(self, category: str) -> bytes:
+        """The category's key file as it is."""
+        return self._read(f"keys/{key_file(category)}")
+
+    def token(self, category: str) -> bytes:
+        """The category's file as it is, still encrypted."""
+        return self._read(f"secrets/{SECRET_FILES[category]}")
 
     def decrypt_json(self, category: str) -> dict[str, Any]:
         """The category's JSON object."""
@@ -81,6 +92,10 @@ class GenerationFolder:
         if not data:
             raise SecretUnavailable(f"{name} is empty; restore it from a backup")
         return data
+
+
+def _way_back(category: str) -> str:
+    return f"Restore a backup, or mark the category {category} as lost on the page Keys: its values are asked again."
 
 
 def with_generation(paths: Paths, use: Callable[[GenerationFolder], _T], purpose: str = "") -> _T:

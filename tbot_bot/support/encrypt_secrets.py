@@ -2,12 +2,13 @@
 
 Fernet is AES-128-CBC with HMAC-SHA256; a changed byte or a wrong key is refused, never half decrypted."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 
-from tbot_bot.support.atomic_file import write_bytes
+from tbot_bot.support.atomic_file import write_new
 from tbot_bot.support.key_use import note
 
 SECRET_FILES: Mapping[str, str] = {
@@ -42,11 +43,28 @@ def new_key() -> bytes:
     return Fernet.generate_key()
 
 
-def encrypt(key: bytes, plain: bytes) -> bytes:
-    return Fernet(key).encrypt(plain)
+def key_lines(keys: Sequence[bytes]) -> bytes:
+    """What a key file holds: one key a line, the newest first; more than one only in the middle of a rotation."""
+    return b"\n".join(keys)
 
 
-def write_secret(secrets_folder: Path, category: str, key: bytes, plain: bytes) -> None:
-    """Encrypt `plain` into the category's file (0600); the plaintext never touches a disk."""
-    note(category, "encrypt", "save")
-    write_bytes(secrets_folder / SECRET_FILES[category], encrypt(key, plain))
+def keys_in(data: bytes) -> tuple[bytes, ...]:
+    """The keys in a key file, the newest first."""
+    return tuple(line.strip() for line in data.splitlines() if line.strip())
+
+
+def wrapping(keys: Sequence[bytes]) -> MultiFernet:
+    """Encrypts with the newest of `keys`, decrypts with any. Raises ValueError when one of them is no key."""
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+def fingerprint(key: bytes) -> str:
+    """Which key it is, for people and manifests. A key is 32 random bytes, so this gives nothing away."""
+    return hashlib.sha256(b"tbot-key-fingerprint" + key).hexdigest()[:16]
+
+
+def write_secret(secrets_folder: Path, category: str, key: bytes, plain: bytes, purpose: str = "save") -> None:
+    """Encrypt `plain` into the category's new file (0600) of a staged generation; the plaintext never touches a
+    disk."""
+    note(category, "encrypt", purpose)
+    write_new(secrets_folder / SECRET_FILES[category], Fernet(key).encrypt(plain))

@@ -70,14 +70,6 @@ def test_the_one_in_use_is_never_removed(paths: Paths) -> None:
     assert generations.is_sealed(paths, 1)
 
 
-def test_only_the_last_two_are_kept(paths: Paths) -> None:
-    for _ in range(3):
-        _add(paths)
-    generations.remove_old(paths)
-
-    assert sorted(path.name for path in paths.generations.iterdir()) == ["00000003", "00000004"]
-
-
 def test_an_interrupted_removal_is_finished_later(paths: Paths) -> None:
     shutil.copytree(generations.folder_of(paths, 1), paths.generations / ".doomed.abc")
 

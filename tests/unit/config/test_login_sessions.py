@@ -21,10 +21,10 @@ class Logins:
     def __init__(self, root: Path) -> None:
         self.paths = Paths(root)
         self.clock = ManualClock(datetime(2026, 1, 5, 14, 30, tzinfo=UTC))
-        self.users = UserStore(root / "u.db", new_key(), self.clock, cost=4)
+        self.users = UserStore(root / "u.db", (new_key(),), self.clock, cost=4)
         self.users.create_database()
         self.users.register_first("ada", "a battery of horses", "", "ip")
-        self.sessions = LoginSessions(self.paths, self.clock, self.users, new_key())
+        self.sessions = LoginSessions(self.paths, self.clock, self.users, (new_key(),))
         self.web = Sessions(self.paths, self.clock)
 
 
@@ -89,7 +89,7 @@ def test_a_changed_record_lengthens_nothing_for_the_runner(logins: Logins) -> No
 def test_another_session_key_ends_all_logins(logins: Logins) -> None:
     token = logins.sessions.begin(ADA, HOUR).token
 
-    assert LoginSessions(logins.paths, logins.clock, logins.users, new_key()).check(token) is None
+    assert LoginSessions(logins.paths, logins.clock, logins.users, (new_key(),)).check(token) is None
 
 
 def test_ended_logins_are_swept_away(logins: Logins) -> None:

@@ -26,7 +26,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def users(tmp_path: Path, clock: ManualClock) -> UserStore:
-    store = UserStore(tmp_path / "db" / "SYSTEM_USERS.db", new_key(), clock, cost=4)
+    store = UserStore(tmp_path / "db" / "SYSTEM_USERS.db", (new_key(),), clock, cost=4)
     store.create_database()
     store.register_first("ada", PASSWORD, "ada@example.com", "10.0.0.1")
     return store
@@ -44,7 +44,7 @@ def test_any_other_password_does_not(users: UserStore, wrong: str) -> None:
 
 def test_all_of_a_long_password_counts(tmp_path: Path, clock: ManualClock) -> None:
     """bcrypt alone would cut at 72 bytes."""
-    users = UserStore(tmp_path / "u.db", new_key(), clock, cost=4)
+    users = UserStore(tmp_path / "u.db", (new_key(),), clock, cost=4)
     users.create_database()
     users.register_first("ada", "é" * 100 + "1", "", "ip")
 
@@ -94,7 +94,7 @@ def test_a_clock_set_back_does_not_lengthen_a_lockout(users: UserStore, clock: M
 
 
 def test_an_unknown_user_takes_as_long_as_a_known_one(tmp_path: Path, clock: ManualClock) -> None:
-    users = UserStore(tmp_path / "u.db", new_key(), clock, cost=8)
+    users = UserStore(tmp_path / "u.db", (new_key(),), clock, cost=8)
     users.create_database()
     users.register_first("ada", PASSWORD, "", "ip")
     rule = LockoutRule(limit=1000, minutes=15)
@@ -123,7 +123,7 @@ def test_the_database_is_private_and_holds_nothing_readable(users: UserStore, tm
 
 
 def test_the_wrong_login_key_is_an_error_and_no_login(users: UserStore, tmp_path: Path, clock: ManualClock) -> None:
-    other = UserStore(tmp_path / "db" / "SYSTEM_USERS.db", new_key(), clock, cost=4)
+    other = UserStore(tmp_path / "db" / "SYSTEM_USERS.db", (new_key(),), clock, cost=4)
 
     with pytest.raises(SecretUnavailable):
         other.authenticate("ada", PASSWORD, "10.0.0.1", RULE)
