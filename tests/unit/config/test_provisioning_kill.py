@@ -91,7 +91,7 @@ def _provision(paths: Paths) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fatal", [1, 4, 17, 40, 75, 98, 110, 120, 128, 136, 144, 152, 160])
+@pytest.mark.parametrize("fatal", [1, 4, 17, 30, 40, 46, 50, 54, 58, 64, 70, 76, 80])
 def test_a_killed_provisioning_is_finished_or_taken_back(tmp_path: Path, fatal: int) -> None:
     paths = Paths(tmp_path)
     with _runner(tmp_path, fatal) as child:
