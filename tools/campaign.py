@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tbot_bot.support.path_resolver import Paths, root_from_environment
+from tools.campaign_audit import audit_campaign
 from tools.campaign_kill import kill_campaign
 from tools.campaign_requests import requests_campaign
 from tools.campaign_simulation import simulation_campaign
@@ -14,6 +15,7 @@ from tools.campaign_venue import venue_campaign
 from tools.figures import Campaign, report_campaign
 
 PARTS: Mapping[str, Callable[[str, int], Campaign]] = {
+    "audit": audit_campaign,
     "kill": kill_campaign,
     "requests": requests_campaign,
     "venue": venue_campaign,

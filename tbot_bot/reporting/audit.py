@@ -20,6 +20,7 @@ from tbot_bot.reporting.audit_chain import (
     LONGEST_LINE,
     Head,
     canonical,
+    commits_to,
     following,
     hash_of,
     head_file,
@@ -179,6 +180,8 @@ def _located(log: BinaryIO, head: Head) -> Head:
     line = before[:-1].rpartition(b"\n")[2]
     whole = len(before) == head.size - begin and (before.endswith(b"\n") if head.seq else not before)
     if not whole or (hash_of(line) if head.seq else GENESIS) != head.line_hash:
+        raise _changed(head)
+    if head.seq and not commits_to(line, head.next_key):
         raise _changed(head)
     return head
 

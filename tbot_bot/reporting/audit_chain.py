@@ -1,6 +1,7 @@
 """What a record of the audit log looks like, how each is chained to the one before, and where the log ends.
 
-Record n holds the sha256 of line n-1 and an HMAC with key k_n; k_n+1 is derived from k_n, which is forgotten."""
+Record n holds the sha256 of line n-1 and an HMAC with key k_n; k_n+1 is derived from k_n, which is forgotten. It also
+commits itself to k_n+1, so that a head with a wrong key shows even to who does not have k_0."""
 
 import hashlib
 import hmac
@@ -19,6 +20,7 @@ LONGEST_LINE = 4 * 1024 * 1024
 """No record is longer; what is was not written by us."""
 _KEY_BYTES = 32
 _RATCHET = b"tbot-audit-next-key"
+_COMMITMENT = b"tbot-audit-commitment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,15 @@ def _facts(head: Head) -> dict[str, Any]:
 
 
 def signed(body: Mapping[str, Any], key: bytes) -> dict[str, Any]:
-    """The whole record: `body` and its signature."""
-    return {**body, "mac": mac(key, body)}
+    """The whole record: `body`, its commitment to the next key, and its signature."""
+    whole = {**body, "next": _commitment(next_key(key))}
+    return {**whole, "mac": mac(key, whole)}
+
+
+def commits_to(line: bytes, key: bytes) -> bool:
+    """Whether `key` is the one that the record in `line` names as the next. Records of version 1.0 name none."""
+    named = json.loads(line).get("next")
+    return named is None or named == _commitment(key)
 
 
 def following(head: Head, line: bytes) -> Head:
@@ -110,6 +119,10 @@ def hash_of(line: bytes) -> str:
 
 def mac(key: bytes, body: Mapping[str, Any]) -> str:
     return hmac.new(key, canonical(body), hashlib.sha256).hexdigest()
+
+
+def _commitment(key: bytes) -> str:
+    return hmac.new(key, _COMMITMENT, hashlib.sha256).hexdigest()[:32]
 
 
 def next_key(key: bytes) -> bytes:

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tbot_bot.domain.errors import AuditUnavailable
-from tbot_bot.reporting.audit_chain import GENESIS, LONGEST_LINE, Head, hash_of, next_key, problem_of, read_head
+from tbot_bot.reporting.audit_chain import (
+    GENESIS,
+    LONGEST_LINE,
+    Head,
+    commits_to,
+    hash_of,
+    next_key,
+    problem_of,
+    read_head,
+)
 from tbot_bot.reporting.audit_key import first_key
 from tbot_bot.support.audit_anchors import Anchor
 from tbot_bot.support.path_resolver import Paths
@@ -76,6 +85,7 @@ class _Walk:
     last: int = 0
     previous: str = GENESIS
     size: int = 0
+    line: bytes = b""
     torn: int = 0
     problem: str | None = None
     level: Level = Level.CHAIN
@@ -104,6 +114,7 @@ class _Walk:
             self.problem = f"record {self.last + 1} {found}"
             return
         self.last += 1
+        self.line = line
         self.size += len(line) + 1
         self.previous = hash_of(line)
         self.key = None if self.key is None else next_key(self.key)
@@ -116,9 +127,11 @@ class _Walk:
         if self.head is None or self.head.seq != self.last:
             return
         same_end = self.head.line_hash == self.previous and self.head.size in {-1, self.size}
-        if not same_end or (self.key is not None and self.key != self.head.next_key):
+        key = self.head.next_key
+        true_key = self.key in {None, key} and (not self.line or commits_to(self.line, key))
+        if not same_end or not true_key:
             self.problem = f"head.json does not fit record {self.last}: one of them was changed"
-        self.key = self.head.next_key
+        self.key = key
 
     def verdict(self, other: str | None) -> Verified:
         """`other`: a problem that lies outside the log."""

@@ -74,7 +74,12 @@ def test_a_tail_cut_together_with_the_head_shows_with_the_first_key_or_an_anchor
     anchor = _anchor(paths, 9)
     _rewrite(paths, 99, lambda rows: rows.__delitem__(slice(7, None)))
 
-    assert "head.json does not fit record 7" in str(_full(paths).problem)
+    # Record 7 names the key that signs record 8, and the thief no longer finds that.
+    assert "head.json does not fit record 7" in str(verify(paths).problem)
+
+    _rewrite(paths, 7, lambda rows: rows)
+
+    assert "record 7 has a wrong signature" in str(_full(paths).problem)
     assert verify(paths).problem is None
     assert "journal saw record 9: the end was cut off" in str(verify(paths, anchors=[anchor]).problem)
 
