@@ -10,18 +10,28 @@ from tbot_bot.interface.published import Published
 from tbot_bot.interface.requests import Courier
 from tbot_bot.interface.sessions import Sessions
 from tbot_web.py import (
+    account_web,
+    audit_web,
     backtests_web,
+    backups_web,
     configuration_web,
     control_web,
     dashboard_web,
     home_web,
+    keys_web,
     live_web,
     login_web,
+    recovery_web,
     register_web,
+    restore_web,
+    users_web,
 )
 from tbot_web.security import protect, redraw_when_old
 from tbot_web.services import Asker, Services, install
+from tbot_web.support.ask import code_known, code_needed
 from tbot_web.support.auth_web import require_login
+from tbot_web.support.presence import watch_presence
+from tbot_web.support.readable import FILTERS
 from tbot_web.support.session_manager import current_login
 from tbot_web.support.utils_web import asks_for_json, installation
 
@@ -34,6 +44,13 @@ MODULES = (
     control_web,
     backtests_web,
     live_web,
+    account_web,
+    users_web,
+    keys_web,
+    recovery_web,
+    backups_web,
+    restore_web,
+    audit_web,
 )
 TITLES = {
     400: "Not accepted",
@@ -60,16 +77,22 @@ def create_app(paths: Paths, clock: Clock, *, hosts: tuple[str, ...] = (), couri
     install(app, Services(paths, courier, Published(paths, clock), Sessions(paths, clock), clock))
     require_login(app)
     protect(app, hosts)
+    watch_presence(app)
     for module in MODULES:
         app.register_blueprint(module.pages)
     redraw_when_old(app, "configuration.submit", configuration_web.redraw)
     redraw_when_old(app, "configuration.check", configuration_web.redraw)
     redraw_when_old(app, "register.submit", register_web.redraw)
     redraw_when_old(app, "login.submit", login_web.redraw)
+    redraw_when_old(app, "login.code", login_web.redraw_code)
+    redraw_when_old(app, "account.change", account_web.redraw)
+    redraw_when_old(app, "users.add", users_web.redraw_add)
     redraw_when_old(app, "backtests.submit", backtests_web.redraw)
     redraw_when_old(app, "control.kill", control_web.redraw_kill)
     app.register_error_handler(HTTPException, _refused)
     app.context_processor(_frame)
+    app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.globals.update(code_needed=code_needed, code_known=code_known)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     return app
 

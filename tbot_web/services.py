@@ -21,6 +21,8 @@ class Asker(Protocol):
 
     def ask(self, kind: str, body: Mapping[str, Any], *, token: str | None, ip: str, timeout: float = ...) -> Reply: ...
 
+    def tell(self, kind: str, body: Mapping[str, Any], *, token: str | None, ip: str) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

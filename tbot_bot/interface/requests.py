@@ -4,6 +4,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,22 @@ class Courier:
 
         `timeout` in seconds; afterwards, or without a runner, a Reply with code `runner_silent` whose message says
         whether the request may still be carried out."""
+        filled = self._fill_in(kind, body, token, ip)
+        if isinstance(filled, Reply):
+            return filled
+        trouble = self._file(filled)
+        if trouble is not None:
+            return trouble
+        return self._answer(filled, timeout)
+
+    def tell(self, kind: str, body: Mapping[str, Any], *, token: str | None, ip: str) -> None:
+        """File a request whose answer nobody waits for. One that cannot be written is dropped; the runner sweeps the
+        answer away."""
+        filled = self._fill_in(kind, body, token, ip)
+        if isinstance(filled, _Filled):
+            self._file(filled)
+
+    def _fill_in(self, kind: str, body: Mapping[str, Any], token: str | None, ip: str) -> "_Filled | Reply":
         runner_key = read_public_key(self._paths.runner_public_key)
         if runner_key is None:
             return Reply(ok=False, code="runner_silent", message=_NOT_STARTED)
@@ -71,26 +88,44 @@ class Courier:
             return Reply(ok=False, code="runner_silent", message=_NOT_STARTED)
         if len(sealed) > MAX_BYTES:
             return Reply(ok=False, code="invalid", message="This is more than a request can carry (64 KiB).")
-        return self._send(request, sealed, answer_key, timeout)
+        return _Filled(request, sealed, answer_key)
 
-    def _send(self, request: Request, sealed: bytes, answer_key: X25519PrivateKey, timeout: float) -> Reply:
-        path = self._paths.requests / f"{request.id}{REQUEST_SUFFIX}"
+    def _path(self, request: Request) -> Path:
+        return self._paths.requests / f"{request.id}{REQUEST_SUFFIX}"
+
+    def _file(self, filled: "_Filled") -> Reply | None:
+        """Put the request where the runner finds it; a refusal when it cannot be written."""
+        path = self._path(filled.request)
         try:
             ensure_folder(self._paths.requests, 0o770)
             # Not fsynced: a request that a power cut swallows was never answered, and so was never made.
-            write_bytes(path, sealed, _READABLE, durable=False)
-            if request.kind == "provision":
+            write_bytes(path, filled.sealed, _READABLE, durable=False)
+            if filled.request.kind == "provision":
                 write_bytes(self._paths.provision_flag, b"", _READABLE, durable=False)
         except OSError as error:
             _withdraw(path)
             return Reply(ok=False, code="failed", message=f"The request could not be written: {error.strerror}.")
+        return None
+
+    def _answer(self, filled: "_Filled", timeout: float) -> Reply:
+        request = filled.request
         data = _wait_for(self._paths.replies / f"{request.id}{REPLY_SUFFIX}", timeout)
         if data is None:
-            return Reply(ok=False, code="runner_silent", message=_NOT_STARTED if _withdraw(path) else _TAKEN)
+            taken = not _withdraw(self._path(request))
+            return Reply(ok=False, code="runner_silent", message=_TAKEN if taken else _NOT_STARTED)
         try:
-            return decode_reply(data, answer_key, request.kind, request.id)
+            return decode_reply(data, filled.answer_key, request.kind, request.id)
         except RequestRefused:
             return Reply(ok=False, code="failed", message="The runner's reply was damaged. Look before repeating this.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """A request sealed for the runner, and the key to its answer."""
+
+    request: Request = field(repr=False)
+    sealed: bytes = field(repr=False)
+    answer_key: X25519PrivateKey = field(repr=False)
 
 
 def _wait_for(path: Path, timeout: float) -> bytes | None:

@@ -2,19 +2,21 @@
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, BotState
 from tbot_bot.interface.requests import Reply
 from tbot_web.py.home_web import waiting
 from tbot_web.services import services
+from tbot_web.support.ask import ask, proof, refusal
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.default_config_loader import load_form
-from tbot_web.support.session_manager import current_login, token
-from tbot_web.support.utils_web import client_ip, installation, setting_up, typed
+from tbot_web.support.session_manager import current_login
+from tbot_web.support.utils_web import installation, setting_up, typed
 
 pages = Blueprint("configuration", __name__)
+STEP_UP_FIELDS = ("step_up_password", "step_up_code")
 NOTHING_WRONG = "Checked: every value is in range and they fit together. Nothing was saved yet."
 
 
@@ -98,28 +100,31 @@ def _progress() -> dict[str, Any]:
 
 
 def _ask(kind: str) -> Reply:
-    return services().courier.ask(kind, {"values": typed()}, token=token(), ip=client_ip())
+    given = proof() if request.form.get("step_up_password") else {}
+    return ask(kind, {"values": typed(), **given})
 
 
 def _judged(reply: Reply) -> tuple[str, int] | str:
-    form = load_form(services().published, typed(), reply.faults)
+    confirm = reply.code == "step_up"
+    form = load_form(services().published, typed(), () if confirm else reply.faults)
     if form is None:
         return waiting()
-    problem = "" if reply.ok or reply.faults else reply.message
     page = render_template(
         "configuration.html",
         title=_title(),
         form=form,
-        problem=problem,
+        problem="" if reply.ok or reply.faults or confirm else reply.message,
         notice=NOTHING_WRONG if reply.ok else "",
         first_run=_first_run(),
+        confirm=refusal("configuration", reply) if confirm else None,
+        raised=[f for f in reply.faults if f.get("key") not in STEP_UP_FIELDS] if confirm else [],
         retyped=True,
     )
-    return page, (200 if reply.ok else 422 if reply.faults else 503)
+    return page, (200 if reply.ok else 422 if reply.faults or confirm else 503)
 
 
 def _not_now(state: BotState | None) -> str:
-    """Why saving has to wait, told before anything is typed; empty when it need not. The runner decides when asked."""
+    """What speaks against saving now or delays it, told before anything is typed. The runner decides when asked."""
     if _first_run():
         return ""
     if state in ARMED_STATES:

@@ -25,6 +25,7 @@ NAMES = (
     "universe",
     "jobs",
     "system",
+    "backups",
 )
 
 
@@ -55,6 +56,13 @@ def live() -> Response:
 def fresh_token() -> dict[str, str]:
     """A new form token for a page that outlived the old one, so that Kill still works after a restart of the web."""
     return {"csrf": generate_csrf()}
+
+
+@pages.post("/touch")
+@needs(Access.VIEWER)
+def touch() -> dict[str, str]:
+    """Someone moves on a page that only polls; the idle clock was told on the way in, as for every page."""
+    return {}
 
 
 def _head() -> dict[str, Any]:

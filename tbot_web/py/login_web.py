@@ -1,4 +1,4 @@
-"""Login and logout."""
+"""Login, with a second step where an authenticator app is enrolled, and logout."""
 
 from datetime import datetime
 
@@ -6,49 +6,83 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from werkzeug.wrappers import Response
 
 from tbot_bot.interface.requests import Reply
-from tbot_web.services import services
+from tbot_web.support.ask import ask, remember_code, status_of
 from tbot_web.support.auth_web import Access, needs
-from tbot_web.support.session_manager import current_login, drop_cookie, give_cookie, token
-from tbot_web.support.utils_web import client_ip, installation, own_path
+from tbot_web.support.session_manager import current_login, device, drop_cookie, give_cookie, give_device
+from tbot_web.support.utils_web import installation, own_path, plain
 
 pages = Blueprint("login", __name__)
+ENDED = (
+    "Your login has ended, because nothing was done for a while or it was ended elsewhere. "
+    "Log in again: you come back to where you were."
+)
+RESTORED = "The backup is restored and every login has ended. Log in as a user of the backup."
 
 
 @pages.get("/login")
 @needs(Access.ANYONE)
 def login() -> str | Response:
-    if current_login() is not None or installation().users is not True:
+    restored = bool(request.args.get("restored"))
+    if current_login() is not None or not (installation().users or restored):
         return redirect(url_for("home.home"))
-    return render_template("login.html", title="Log in", username="", next=own_path(request.args.get("next")))
+    notice = RESTORED if restored else ENDED if request.args.get("ended") else ""
+    return render_template(
+        "login.html", title="Log in", username="", next=own_path(request.args.get("next")), notice=notice
+    )
 
 
 @pages.post("/login")
 @needs(Access.ANYONE)
-def submit() -> Response | tuple[str, int]:
-    body = {"username": request.form.get("username", ""), "password": request.form.get("password", "")}
-    reply = services().courier.ask("login", body, token=token(), ip=client_ip())
+def submit() -> Response | str | tuple[str, int]:
+    form = request.form
+    body = {"username": form.get("username", ""), "password": form.get("password", ""), "device": device()}
+    reply = ask("login", body)
     if reply.ok:
-        return enter(reply, own_path(request.form.get("next")) or url_for("home.home"))
-    return redraw(reply.message), 503 if reply.code == "runner_silent" else 401
+        return enter(reply, _onward(), totp=False)
+    if reply.code == "code_needed":
+        return _code_page(plain(reply.body.get("challenge")))
+    return redraw(reply.message), _refused(reply)
+
+
+@pages.post("/login/code")
+@needs(Access.ANYONE)
+def code() -> Response | tuple[str, int]:
+    challenge = request.form.get("challenge", "")
+    body = {"challenge": challenge, "code": request.form.get("code", "").strip(), "device": device()}
+    reply = ask("login_code", body)
+    if reply.ok:
+        return enter(reply, _onward(), totp=True)
+    again = plain(reply.body.get("challenge")) or challenge
+    return _code_page(again, reply.message), _refused(reply)
 
 
 @pages.post("/logout")
 @needs(Access.VIEWER)
 def logout() -> Response:
     """Forget the cookie whatever the runner says; it also deletes the session file, which ends the login everywhere."""
-    services().courier.ask("logout", {}, token=token(), ip=client_ip())
+    ask("logout")
     session.clear()
     response = redirect(url_for("login.login"), 303)
     drop_cookie(response)
     return response
 
 
-def enter(reply: Reply, to: str) -> Response:
+def enter(reply: Reply, to: str, *, totp: bool) -> Response:
     """Begin a login with the runner's token; forms opened before it no longer count."""
     session.clear()
+    remember_code(totp)
     response = redirect(to, 303)
-    give_cookie(response, str(reply.body["token"]), datetime.fromisoformat(str(reply.body["expires_at"])))
+    renew(response, reply)
     return response
+
+
+def renew(response: Response, reply: Reply) -> None:
+    """Hand over the token and the device mark that an answer brings, if it brings any."""
+    body = reply.body
+    if body.get("token"):
+        give_cookie(response, str(body["token"]), datetime.fromisoformat(str(body["expires_at"])))
+    if body.get("device"):
+        give_device(response, str(body["device"]), datetime.fromisoformat(str(body["device_expires_at"])))
 
 
 def redraw(message: str) -> str:
@@ -60,3 +94,26 @@ def redraw(message: str) -> str:
         next=own_path(request.form.get("next")),
         problem=message,
     )
+
+
+def redraw_code(message: str) -> str:
+    return _code_page(request.form.get("challenge", ""), message)
+
+
+def _code_page(challenge: str, problem: str = "") -> str:
+    return render_template(
+        "login_code.html",
+        title="Log in",
+        challenge=challenge,
+        next=own_path(request.form.get("next")),
+        problem=problem,
+    )
+
+
+def _onward() -> str:
+    return own_path(request.form.get("next")) or url_for("home.home")
+
+
+def _refused(reply: Reply) -> int:
+    status = status_of(reply)
+    return 401 if status == 422 else status

@@ -32,7 +32,7 @@ def submit() -> Response | tuple[str, int]:
     body = {name: form.get(name, "") for name in ("username", "password", "email")}
     reply = services().courier.ask("register", body, token=token(), ip=client_ip())
     if reply.ok:
-        return enter(reply, url_for("home.home", welcome=1))
+        return enter(reply, url_for("recovery.recovery", first=1), totp=False)
     return redraw(reply.message, {f["key"]: f.get("message", "") for f in reply.faults}), 422
 
 

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 from flask import Flask, abort, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from tbot_web.support.session_manager import current_login
+from tbot_web.support.session_manager import current_login, token
 from tbot_web.support.utils_web import installation
 
 P = ParamSpec("P")
@@ -72,7 +72,7 @@ def guard() -> BaseResponse | None:
         abort(403, f"This needs the {wanted.name.lower()} role. Nothing was changed.")
     if request.method != "GET" or request.path.endswith(".json"):
         abort(401)
-    return redirect(url_for("login.login", next=request.full_path.rstrip("?")))
+    return redirect(url_for("login.login", next=request.full_path.rstrip("?"), ended=1 if token() else None))
 
 
 def require_login(app: Flask) -> None:

@@ -10,6 +10,8 @@ from tbot_bot.interface.sessions import Login
 from tbot_web.services import services
 
 COOKIE = "tbot_session"
+DEVICE = "tbot_device"
+"""Marks a browser that logged in before, so that others' failed attempts cannot lock it out."""
 _CACHED = "tbot_login"
 
 
@@ -30,6 +32,17 @@ def give_cookie(response: Response, value: str, expires_at: datetime) -> None:
     """Hand the runner's token to the browser until the login itself ends."""
     response.set_cookie(
         COOKIE, value, expires=expires_at, path="/", secure=request.is_secure, httponly=True, samesite="Strict"
+    )
+
+
+def device() -> str:
+    """The long-lived mark of this browser as it sent it; empty when it has none."""
+    return request.cookies.get(DEVICE, "")
+
+
+def give_device(response: Response, value: str, expires_at: datetime) -> None:
+    response.set_cookie(
+        DEVICE, value, expires=expires_at, path="/", secure=request.is_secure, httponly=True, samesite="Strict"
     )
 
 

@@ -9,6 +9,8 @@ from flask import request
 from tbot_bot.domain.session import SETUP_STATES, BotState
 from tbot_web.services import services
 
+_NOT_FIELDS = ("csrf_token", "next", "step_up_password", "step_up_code")
+
 
 @dataclass(frozen=True, slots=True)
 class Installation:
@@ -18,6 +20,8 @@ class Installation:
     users: bool | None
     version: str = ""
     paper: bool | None = None
+    recovery: str | None = None
+    """Fingerprint of the recovery key; empty = there is none yet."""
 
 
 def installation() -> Installation:
@@ -32,6 +36,7 @@ def installation() -> Installation:
         users=None if users is None else bool(users),
         version=str(body.get("version", "")),
         paper=body.get("paper") if isinstance(body.get("paper"), bool) else None,
+        recovery=body.get("recovery") if isinstance(body.get("recovery"), str) else None,
     )
 
 
@@ -56,7 +61,7 @@ def client_ip() -> str:
     return request.remote_addr or "unknown"
 
 
-def typed(*, without: tuple[str, ...] = ("csrf_token", "next")) -> dict[str, str]:
+def typed(*, without: tuple[str, ...] = _NOT_FIELDS) -> dict[str, str]:
     """What was typed into the form; of a repeated name the last counts (a switch sends `false`, then maybe `true`)."""
     return {name: request.form.getlist(name)[-1] for name in request.form if name not in without}
 

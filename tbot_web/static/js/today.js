@@ -9,6 +9,7 @@ import * as columns from "./today_columns.js";
 import { drawHealth, drawLog, drawRisk } from "./today_lists.js";
 import { drawTimeline } from "./timeline.js";
 import { marketNow, startTopbar, writerName } from "./topbar.js";
+import { drawWarnings } from "./warnings.js";
 
 const STARTABLE = new Set(["idle", "shutdown", "shutdown_triggered", "error"]);
 const bodyOf = (id) => byId(id).querySelector("[data-body]");
@@ -30,7 +31,7 @@ const tables = { positions, candidates, orders, trades };
 
 const needs = {
   timeline: ["status", "trades", "positions"], equity: ["account", "status"], risk: ["status"], positions: ["positions"],
-  candidates: ["candidates"], orders: ["orders"], trades: ["trades"], log: ["log", "alerts"], health: ["status", "system"],
+  candidates: ["candidates"], orders: ["orders"], trades: ["trades"], log: ["log", "alerts"], health: ["status", "system", "backups"],
 };
 
 const draws = {
@@ -52,6 +53,7 @@ onFacts((_facts, changed) => {
     if (part && names.some((name) => changed.has(name))) draws[panel]();
   }
   controls();
+  drawWarnings(facts.parts.system, facts.parts.backups);
 });
 
 /** Above each panel: whose word it is and how old. */
@@ -126,6 +128,6 @@ function drawTrades() {
 
 startTopbar();
 startOffers();
-startLive(["status", "account", "positions", "orders", "candidates", "trades", "log", "alerts", "system"]);
+startLive(["status", "account", "positions", "orders", "candidates", "trades", "log", "alerts", "system", "backups"]);
 setInterval(() => { if (body("status") && !facts.parts.status.stale) draws.timeline(); }, 2000);
 addEventListener("resize", () => { if (body("status")) draws.timeline(); if (body("account")) draws.equity(); });

@@ -65,7 +65,7 @@ export function drawHealth(host, status, parts) {
   const streams = (status.streams ?? []).map((s) =>
     (s.connected ? ok : not)(`Stream ${s.name}`, s.words || (s.connected ? "connected" : "not connected")));
   host.replaceChildren(el("div", { class: "health" },
-    runtime(parts.status), books(status), data(status), streams, vix(status), universe(status), runner(parts.system), (status.units ?? []).map(unit)));
+    runtime(parts.status), books(status), data(status), streams, vix(status), universe(status), runner(parts.system), backups(parts.backups), (status.units ?? []).map(unit)));
 }
 
 const runtime = (part) => (part.stale ? not("Strategy runtime", `silent for ${f.duration(age(part))}`) : ok("Strategy runtime", "writing"));
@@ -97,6 +97,15 @@ function runner(part) {
     part.stale ? not("Provisioning runner", silent) : problem ? not("Provisioning runner", problem) : ok("Provisioning runner", "writing"),
     audit ? ok("Audit log", `record ${f.quantity(audit.seq)}, ${String(audit.hash).slice(0, 12)}`) : old("Audit log", "its end is not published"),
   ];
+}
+
+function backups(part) {
+  if (!part) return old("Backups", "the backup process has told nothing");
+  const { last_ok_at: last, drill, error } = part.body;
+  const told = (iso) => `${f.duration((Date.now() - f.instant(iso)) / 1000)} ago`;
+  const words = [f.instant(last) === null ? "none made yet" : `last good one ${told(last)}`,
+    f.instant(drill?.at) === null ? "never drilled" : `${drill.ok ? "drill held" : "drill failed"} ${told(drill.at)}`].join(", ");
+  return (error || drill?.ok === false ? not : f.instant(last) === null ? old : ok)("Backups", words);
 }
 
 function unit(u) {

@@ -19,9 +19,11 @@ const LOOK = {
 const DASHBOARD = new Set(["idle", "analyzing", "trading", "monitoring", "updating"]);
 const HOLD_MS = 1000;
 const NEAR_S = 24 * 3600;
+const STAY_MS = 60_000;
 const bar = byId("topbar");
 const notices = byId("notice");
 let said = null;
+let stayed = performance.now();
 
 /** The market's instant in ms: the last published one, moved on at the market's speed; null when not known. */
 export function marketNow() {
@@ -36,6 +38,7 @@ export function startTopbar() {
   onFacts(draw);
   setInterval(tick, 250);
   holdToKill();
+  for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, stay, { passive: true });
   document.querySelectorAll("form[data-act]").forEach((form) => form.addEventListener("submit", act));
   document.addEventListener("click", (event) => {
     const menu = document.querySelector("details.user[open]");
@@ -45,7 +48,7 @@ export function startTopbar() {
 
 function draw() {
   const word = facts.head?.state ?? "unknown";
-  if (facts.head && kindOfPage(word) !== kindOfPage(bar.dataset.state)) location.assign("/");
+  if ("follow" in bar.dataset && facts.head && kindOfPage(word) !== kindOfPage(bar.dataset.state)) location.assign("/");
   const [kind, shape] = LOOK[word] ?? ["bad", "cross"];
   const state = byId("state");
   state.dataset.kind = kind;
@@ -114,7 +117,7 @@ function dataAge(status) {
   node.title = value === null ? "No market data has arrived, or none is expected now" : "Since the newest quote or bar arrived";
 }
 
-const WRITERS = { bot: "strategy runtime", runner: "provisioning runner", universe: "universe worker", backtest: "backtest worker" };
+const WRITERS = { bot: "strategy runtime", runner: "provisioning runner", universe: "universe worker", backtest: "backtest worker", backup: "backup process" };
 
 /** What is wrong with the line, the bot or its books, and what was asked for and not yet done: [kind, words] each. */
 function troublesNow() {
@@ -131,7 +134,7 @@ function troublesNow() {
 
 function lineTroubles() {
   if (facts.ended) {
-    const link = el("a", { href: `${bar.dataset.login}?next=${encodeURIComponent(location.pathname)}` }, "Log in again");
+    const link = el("a", { href: `${bar.dataset.login}?next=${encodeURIComponent(location.pathname + location.search)}&ended=1` }, "Log in again");
     return [["bad", ["Your login has ended; what you see no longer changes. ", link]]];
   }
   if (facts.cut === null) return [];
@@ -173,6 +176,15 @@ export function announce(words, kind = "") {
   said = mine;
   troubles();
   if (kind === "good") setTimeout(() => { if (said === mine) { said = null; troubles(); } }, 8000);
+}
+
+/** Someone is here: the login's idle clock starts anew, at most once a minute. Polling alone does not keep it. */
+function stay() {
+  if (facts.ended || performance.now() - stayed < STAY_MS) return;
+  stayed = performance.now();
+  const form = new FormData();
+  form.set("csrf_token", document.querySelector("input[name=csrf_token]").value);
+  post(bar.dataset.touch, form).catch(() => {});
 }
 
 async function act(event) {

@@ -27,14 +27,30 @@ LOGGED_IN = {"token": "runner-token", "user": "alex", "role": "admin", "expires_
 
 @dataclass
 class FakeRunner:
-    """Notes what it is asked and gives the prepared answer."""
+    """Notes what it is asked and gives the prepared answer: that for the kind, else the common one."""
 
     reply: Reply = OK
+    replies: dict[str, Reply] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any], str | None]] = field(default_factory=list)
+    told: list[tuple[str, dict[str, Any], str | None]] = field(default_factory=list)
 
     def ask(self, kind: str, body: Mapping[str, Any], *, token: str | None, ip: str, timeout: float = 20.0) -> Reply:
         self.asked.append((kind, dict(body), token))
-        return self.reply
+        return self.replies.get(kind, self.reply)
+
+    def tell(self, kind: str, body: Mapping[str, Any], *, token: str | None, ip: str) -> None:
+        self.told.append((kind, dict(body), token))
+
+    def answer(self, kind: str, **body: Any) -> None:
+        self.replies[kind] = Reply(ok=True, code="ok", message="", body=body)
+
+    def refuse(self, kind: str, code: str, message: str = "", /, *, body: Any = None, **faults: str) -> None:
+        rows = tuple({"key": k, "value": "", "message": m, "allowed": "", "nearest": ""} for k, m in faults.items())
+        self.replies[kind] = Reply(ok=False, code=code, message=message, body=body or {}, faults=rows)
+
+    def last(self, kind: str) -> dict[str, Any]:
+        """The body of the newest request of `kind`."""
+        return next(body for asked, body, _ in reversed(self.asked) if asked == kind)
 
 
 class Site:
