@@ -89,7 +89,7 @@ class BackupDesk:
             "backup_now": Kind(lambda request, user: self._queue("backup", request, user)),
             "drill_now": Kind(lambda request, user: self._queue("drill", request, user)),
             "restore_preview": Kind(self._restore_preview, Lane.WORK),
-            "restore": Kind(self._restore, Lane.WORK, facts=True),
+            "restore": Kind(self._restore, Lane.WORK, facts=True, alone=True),
         }
 
     def recover(self) -> None:

@@ -281,7 +281,7 @@ def _plain_secrets(now: GenerationFolder) -> Mapping[str, bytes]:
 
 def _key_here(paths: Paths, category: str) -> bytes | None:
     try:
-        return with_generation(paths, lambda now: now.key(category).split()[0], "restore")
+        return with_generation(paths, lambda now: now.keys(category)[0], "restore")
     except (NotProvisioned, SecretUnavailable):
         return None
 
