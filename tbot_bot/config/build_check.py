@@ -33,11 +33,13 @@ def check(paths: Paths, check_universe: Callable[[], tuple[str, ...]] | None = N
 
 def _problems(paths: Paths, number: int) -> Iterator[str]:
     folder = folder_of(paths, number)
-    yield from faults_of(folder)
+    outside = paths.keys_outside
+    keys = folder / "keys" if outside is None else outside
+    yield from faults_of(folder, outside)
     yield from _wrong_links(paths, number)
-    if not (folder / "keys").is_dir() or not (folder / "secrets").is_dir():
+    if not keys.is_dir() or not (folder / "secrets").is_dir():
         return
-    yield from key_faults(folder / "keys")
+    yield from key_faults(keys)
     yield from _secret_faults(folder / "secrets")
     yield from _database_faults(paths.users_db)
     yield from _database_faults(paths.ledger_db)
@@ -76,6 +78,6 @@ def _wrong_links(paths: Paths, number: int) -> Iterator[str]:
     """The names that people and tools use must lead to the generation in use."""
     folder = folder_of(paths, number)
     expected = ((paths.keys, folder / "keys"), (paths.secrets, folder / "secrets"))
-    for link, target in expected:
+    for link, target in expected if paths.keys_outside is None else expected[1:]:
         if not link.exists() or not os.path.samefile(link, target):
             yield f"{link.name} does not lead to generation {number}: save the configuration again"

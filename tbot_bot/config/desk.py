@@ -6,6 +6,7 @@ import sqlite3
 
 from tbot_bot.config.access import Access
 from tbot_bot.config.desk_kind import Kinds, Lane, Outcome, name_of, refused
+from tbot_bot.config.ephemeral import frozen
 from tbot_bot.config.permissions import PERMISSIONS, Permission, StepUp, allowed, role_needed
 from tbot_bot.config.security_users import User
 from tbot_bot.domain.errors import TbotError
@@ -55,6 +56,9 @@ class Desk:
         needed = role_needed(permission.needs, first_run=first_run)
         if needed is not None and not allowed(user, needed):
             return self._turn_away(request, user, needed)
+        unchangeable = frozen(self._access.paths, request.kind)
+        if unchangeable is not None:
+            return unchangeable
         if permission.step_up is StepUp.ALWAYS and user is not None:
             return self._access.step_up(request, user)
         return None

@@ -163,8 +163,8 @@ def remove(paths: Paths, number: int) -> None:
         _drop(folder_of(paths, number))
 
 
-def faults_of(folder: Path) -> tuple[str, ...]:
-    """How the files differ from the manifest, in sentences."""
+def faults_of(folder: Path, keys: Path | None = None) -> tuple[str, ...]:
+    """How the files differ from the manifest, in sentences. `keys`: where the keys are, if not in the generation."""
     try:
         files = json.loads((folder / MANIFEST).read_bytes())["files"]
         listed = {str(name): str(entry["sha256"]) for name, entry in files.items()}
@@ -172,7 +172,7 @@ def faults_of(folder: Path) -> tuple[str, ...]:
         return (f"{MANIFEST} of generation {folder.name} is missing or damaged",)
     faults = []
     for name, checksum in listed.items():
-        path = folder / name
+        path = keys / Path(name).name if keys is not None and name.startswith("keys/") else folder / name
         if not path.is_file() or path.is_symlink():
             faults.append(f"{name} is missing from generation {folder.name}")
         elif _sha256(path) != checksum:

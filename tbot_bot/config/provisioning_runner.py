@@ -12,6 +12,7 @@ from tbot_bot.config.access import Access, AccessDesk
 from tbot_bot.config.audit_intake import AuditIntake
 from tbot_bot.config.desk import Desk
 from tbot_bot.config.desk_kind import Kinds
+from tbot_bot.config.ephemeral import EphemeralDesk
 from tbot_bot.config.generations import current_number
 from tbot_bot.config.grace import Grace
 from tbot_bot.config.keys_desk import KeysDesk
@@ -79,6 +80,7 @@ class ProvisioningRunner:
             **SettingsDesk(tools, self._access, self._provisioning, version_tag()).kinds(),
             **KeysDesk(tools, self._rotation, self._grace).kinds(),
             **TradingDesk(tools, build_check).kinds(),
+            **EphemeralDesk(self._access, audit).kinds(),
         }
         for make in more:
             kinds.update(make(tools, self._access))

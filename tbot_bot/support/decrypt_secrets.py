@@ -3,6 +3,7 @@
 Path by path, a reader would mix two generations during a rotation: 1,463 of 44,407 reads failed so. The folder handle
 stays valid while `current` is swapped; when the old generation is removed meanwhile, we start over with the new one."""
 
+import hashlib
 import json
 import os
 import time
@@ -15,20 +16,26 @@ from cryptography.fernet import InvalidToken
 from tbot_bot.domain.errors import NotProvisioned, SecretUnavailable
 from tbot_bot.support.encrypt_secrets import MANIFEST, SECRET_FILES, key_file, keys_in, wrapping
 from tbot_bot.support.key_use import counted
-from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.path_resolver import KEYS_VARIABLE, Paths
 
 _T = TypeVar("_T")
 _TRIES = 5
 _PAUSE = 0.01
 _MAX_FILE = 4 * 1024 * 1024
+_REFILL = (
+    "Export the keys anew on the installation they were made on, fill the folder with "
+    "`python -m tbot_bot.runtime.unseal_keys`, and start again. Nothing was changed."
+)
 
 
 class GenerationFolder:
     """An open generation. Its methods raise SecretUnavailable naming the file, or FileNotFoundError when it is gone."""
 
-    def __init__(self, handle: int, purpose: str = "") -> None:
+    def __init__(self, handle: int, purpose: str = "", keys_outside: Path | None = None) -> None:
+        """`keys_outside`: where the keys are instead of in the generation itself."""
         self._handle = handle
         self.purpose = purpose
+        self._keys_outside = keys_outside
 
     def keys(self, category: str) -> tuple[bytes, ...]:
         """The Fernet keys of `category`, the newest first; more than one only in the middle of a rotation."""
@@ -81,6 +88,8 @@ class GenerationFolder:
         return value
 
     def _read(self, name: str) -> bytes:
+        if self._keys_outside is not None and name.startswith("keys/"):
+            return _outside_key(self._keys_outside, Path(name).stem, self.manifest())
         try:
             handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._handle)
         except FileNotFoundError:
@@ -107,7 +116,7 @@ def with_generation(paths: Paths, use: Callable[[GenerationFolder], _T], purpose
     for _ in range(_TRIES):
         handle = _open_folder(paths.current_generation)
         try:
-            return use(GenerationFolder(handle, purpose))
+            return use(GenerationFolder(handle, purpose, paths.keys_outside))
         except FileNotFoundError as error:
             missing = error
         finally:
@@ -115,6 +124,30 @@ def with_generation(paths: Paths, use: Callable[[GenerationFolder], _T], purpose
         time.sleep(_PAUSE)
     name = missing.filename if missing is not None else "a file"
     raise SecretUnavailable(f"{name} is missing from the current generation; restore it from a backup") from missing
+
+
+def check_outside_key(category: str, data: bytes, manifest: Mapping[str, Any]) -> None:
+    """Raises SecretUnavailable unless `data` is the key file that the manifest's generation was written with."""
+    files = manifest.get("files")
+    entry = files.get(f"keys/{key_file(category)}") if isinstance(files, dict) else None
+    if not isinstance(entry, dict) or entry.get("sha256") != hashlib.sha256(data).hexdigest():
+        raise SecretUnavailable(
+            f"the key of {category} in {KEYS_VARIABLE} is not the one that generation {manifest.get('number')} was "
+            f"encrypted with. {_REFILL}"
+        )
+
+
+def _outside_key(folder: Path, category: str, manifest: Mapping[str, Any]) -> bytes:
+    try:
+        handle = os.open(folder / key_file(category), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            data = file.read(_MAX_FILE)
+    except OSError as error:
+        raise SecretUnavailable(
+            f"the key of {category} is not in {KEYS_VARIABLE}: {error.strerror}. {_REFILL}"
+        ) from error
+    check_outside_key(category, data, manifest)
+    return data
 
 
 def _open_folder(path: Path) -> int:

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 ROOT_VARIABLE = "TBOT_ROOT"
+KEYS_VARIABLE = "TBOT_KEYS_DIR"
 CODE_ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -96,6 +97,14 @@ class Paths:
         return self.storage / "keys"
 
     @property
+    def keys_outside(self) -> Path | None:
+        """`TBOT_KEYS_DIR`, the folder in memory that holds this root's keys instead of its generations; None without.
+
+        It belongs to the root that the process runs on, not to a scratch root that it may look into."""
+        value = os.environ.get(KEYS_VARIABLE, "")
+        return Path(value) if value and self.root == root_from_environment() else None
+
+    @property
     def secrets(self) -> Path:
         return self.storage / "secrets"
 
@@ -129,6 +138,11 @@ class Paths:
     def restore_work(self) -> Path:
         """Files of a restore under way; empty otherwise."""
         return self.storage / "restore"
+
+    @property
+    def exports(self) -> Path:
+        """Sealed copies of the keys, made for deployments that hold none."""
+        return self.storage / "export"
 
     @property
     def env_enc(self) -> Path:
