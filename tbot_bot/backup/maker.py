@@ -1,5 +1,6 @@
 """Making one backup: taken, encrypted, verified by opening it again, and only then given its name."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import BackupRefused, ConfigInvalid
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder
+from tbot_bot.support.audit_anchors import keep_anchor, now_anchor
 from tbot_bot.support.path_resolver import Paths
 
 _SPARE_BYTES = 32 * 1024 * 1024
@@ -66,6 +68,11 @@ def _make(paths: Paths, clock: Clock, keys: BackupKeys) -> Made:
         finally:
             temp.unlink(missing_ok=True)
     remember_made(paths, target.name, now)
+    # The manifest holds it too; here it is at hand without the recovery key. A backup is no worse without.
+    with contextlib.suppress(OSError):
+        keep_anchor(
+            paths.backups, now_anchor("a backup", (manifest.anchors.audit_seq, manifest.anchors.audit_hash), now)
+        )
     return Made(target.name, target.stat().st_size, manifest)
 
 

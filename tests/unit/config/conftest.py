@@ -2,14 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tbot_bot.config.access import Access
 from tbot_bot.config.audit_desk import AuditDesk
 from tbot_bot.config.build_check import check
+from tbot_bot.config.desk_kind import Kinds
+from tbot_bot.config.provisioning_helper import Tools
 from tbot_bot.config.provisioning_runner import ProvisioningRunner
 from tbot_bot.domain.session import BotState
 from tbot_bot.interface.published import Published
@@ -37,6 +40,10 @@ class Rig:
         self.published = Published(self.paths, self.clock)
         self.problems: tuple[str, ...] | None = None
         self.ledger_fails: Callable[[], None] | None = None
+        self.more: Sequence[Callable[[Tools, Access], Kinds]] = (
+            lambda tools, _: AuditDesk(AuditTrail(self.paths), tools.audit).kinds(),
+        )
+        self.token = ""
         self.beats = 0
         self._thread: threading.Thread | None = None
         self._crash: list[BaseException] = []
@@ -52,7 +59,7 @@ class Rig:
             publisher=Publisher(self.paths, "runner", self.clock),
             build_check=lambda: check(self.paths) if self.problems is None else self.problems,
             bcrypt_cost=CHEAP,
-            more=(lambda tools, _: AuditDesk(AuditTrail(self.paths), tools.audit).kinds(),),
+            more=self.more,
         )
 
         def run() -> None:
