@@ -22,6 +22,7 @@ CATEGORY_OF: Mapping[Store, str] = {
     Store.IDENTITY: "bot_identity",
     Store.ALERTS: "alert_channels",
     Store.SCREENER: "screener_api",
+    Store.NETWORK: "network_config",
 }
 """Where each store's values are kept; `.env` and `.env_bot` are text files of their own."""
 

@@ -25,6 +25,7 @@ class Store(StrEnum):
     IDENTITY = "bot_identity"
     ALERTS = "alert_channels"
     SCREENER = "screener_api"
+    NETWORK = "network_config"
 
 
 class Kind(StrEnum):

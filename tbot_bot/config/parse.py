@@ -11,7 +11,7 @@ from tbot_bot.config.rules import RULES, Rule, Values
 from tbot_bot.config.schema import ALIASES, BY_NAME, KEYS, find, nearest
 from tbot_bot.config.values import LONGEST, Refused, Value, to_text, to_value
 from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredentials
-from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName, EnvSettings
+from tbot_bot.domain.settings import BackupTarget, BotSettings, BrokerCredentials, BrokerName, EnvSettings
 
 _OWN_URL = {
     BrokerName.PAPER: "http://127.0.0.1:8090",
@@ -31,6 +31,7 @@ class ParsedConfig:
     identity: BotIdentity
     alerts: AlertTargets
     screener: ScreenerCredentials
+    target: BackupTarget
     raw: Mapping[str, str] = field(repr=False)
 
 
@@ -125,6 +126,7 @@ def _build(parsed: Mapping[str, Value]) -> ParsedConfig:
         identity=_section(BotIdentity, "identity", parsed),
         alerts=_section(AlertTargets, "alerts", parsed),
         screener=_section(ScreenerCredentials, "screener", parsed),
+        target=_section(BackupTarget, "target", parsed),
         raw={spec.name: to_text(spec, parsed[spec.name]) for spec in KEYS},
     )
 

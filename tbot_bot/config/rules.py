@@ -154,6 +154,20 @@ def _paper_is_local(values: Values) -> str | None:
     return "PAPER is on this machine: leave it empty or use http://127.0.0.1:8090; for Alpaca set BROKER_NAME=ALPACA"
 
 
+def _s3_target(values: Values) -> str | None:
+    keys = (values.text("BACKUP_TARGET_ACCESS_KEY"), values.text("BACKUP_TARGET_SECRET_KEY"))
+    if values.text("BACKUP_TARGET_URL").startswith("s3://") and not all(keys):
+        return "an S3 target needs its access key and its secret key"
+    return None
+
+
+def _sftp_target(values: Values) -> str | None:
+    keys = (values.text("BACKUP_TARGET_PASSWORD"), values.text("BACKUP_TARGET_PRIVATE_KEY"))
+    if values.text("BACKUP_TARGET_URL").startswith("sftp://") and not any(keys):
+        return "an SFTP target needs a password or a private key"
+    return None
+
+
 def _sessions(values: Values) -> str | None:
     idle, longest = values.number("SESSION_TIMEOUT"), values.number("SESSION_TIMEOUT_MINUTES") * 60
     return f"{idle} s idle is longer than the longest login, {longest} s" if idle > longest else None
@@ -180,6 +194,16 @@ RULES: tuple[Rule, ...] = (
         "With BROKER_NAME=PAPER, BROKER_URL is empty or on this machine.",
         ("BROKER_URL", "BROKER_NAME"),
         _paper_is_local,
+    ),
+    Rule(
+        "BACKUP_TARGET_URL=s3://… needs BACKUP_TARGET_ACCESS_KEY and BACKUP_TARGET_SECRET_KEY.",
+        ("BACKUP_TARGET_URL", "BACKUP_TARGET_ACCESS_KEY", "BACKUP_TARGET_SECRET_KEY"),
+        _s3_target,
+    ),
+    Rule(
+        "BACKUP_TARGET_URL=sftp://… needs BACKUP_TARGET_PASSWORD or BACKUP_TARGET_PRIVATE_KEY.",
+        ("BACKUP_TARGET_URL", "BACKUP_TARGET_PASSWORD", "BACKUP_TARGET_PRIVATE_KEY"),
+        _sftp_target,
     ),
     _needed_by_alpaca("BROKER_API_KEY", "an API key"),
     _needed_by_alpaca("BROKER_SECRET_KEY", "an API secret"),

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tbot_bot.config import schema_broker, schema_env, schema_expert, schema_money, schema_strategies
+from tbot_bot.config import schema_backup, schema_broker, schema_env, schema_expert, schema_money, schema_strategies
 from tbot_bot.config.keys import KeySpec, Store
 
 NOT_USED_YET = frozenset(
@@ -55,6 +55,7 @@ KEYS: tuple[KeySpec, ...] = tuple(
         *schema_strategies.KEYS,
         *schema_expert.KEYS,
         *schema_env.KEYS,
+        *schema_backup.KEYS,
     )
 )
 """Every key, in the order of the configuration page."""

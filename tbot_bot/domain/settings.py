@@ -347,6 +347,29 @@ class BotSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """How many days, weeks and months keep a backup, and when the nightly one is made (UTC)."""
+
+    backup_keep_daily: int
+    backup_keep_weekly: int
+    backup_keep_monthly: int
+    backup_time: time
+
+
+@dataclass(frozen=True, slots=True)
+class BackupTarget:
+    """Where copies of the backups go; an empty URL = nowhere. Secrets stay out of `repr`."""
+
+    backup_target_url: str = ""
+    backup_target_endpoint: str = ""
+    backup_target_host_key: str = ""
+    backup_target_access_key: str = field(default="", repr=False)
+    backup_target_secret_key: str = field(default="", repr=False)
+    backup_target_password: str = field(default="", repr=False)
+    backup_target_private_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class EnvSettings:
     """All of `.env`. Paths are relative to the root and fixed, because `support.path_resolver` sets the layout."""
 
@@ -376,6 +399,7 @@ class EnvSettings:
     login_lockout_minutes: int
     key_grace_hours: int
     """Hours for which a replaced generation of keys and secrets is kept."""
+    backup: BackupSettings
 
 
 @dataclass(frozen=True, slots=True)

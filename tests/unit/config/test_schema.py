@@ -12,7 +12,7 @@ from tbot_bot.config.keys import Kind, Store
 from tbot_bot.config.schema import ALIASES, BY_NAME, KEYS, find, nearest
 from tbot_bot.config.values import Refused, to_text, to_value
 from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredentials
-from tbot_bot.domain.settings import BotSettings, BrokerCredentials, EnvSettings
+from tbot_bot.domain.settings import BackupTarget, BotSettings, BrokerCredentials, EnvSettings
 
 DATA = Path(__file__).parent / "data"
 OURS = [
@@ -100,6 +100,7 @@ ROOTS = {
     BotIdentity: "identity",
     AlertTargets: "alerts",
     ScreenerCredentials: "screener",
+    BackupTarget: "target",
 }
 FIELDS = {key: kind for cls, section in ROOTS.items() for key, kind in settings_fields(cls, section).items()}
 
