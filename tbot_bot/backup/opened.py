@@ -17,7 +17,6 @@ from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import BackupRefused, SecretUnavailable
 from tbot_bot.support.atomic_file import ensure_folder
 from tbot_bot.support.decrypt_secrets import GenerationFolder
-from tbot_bot.support.encrypt_secrets import key_file
 from tbot_bot.support.path_resolver import Paths
 
 _SETTINGS = "settings"
@@ -30,10 +29,6 @@ class BackedUpGeneration(GenerationFolder):
     def __init__(self, files: Mapping[str, bytes]) -> None:
         super().__init__(-1, "read a backup")
         self._files = files
-
-    def key_bytes(self, category: str) -> bytes | None:
-        """The category's key file; None for a backup that holds no keys."""
-        return self._files.get(f"keys/{key_file(category)}")
 
     def _read(self, name: str) -> bytes:
         data = self._files.get(name)
@@ -52,6 +47,13 @@ class Opened:
 
     def file(self, name: str) -> Path:
         return self.folder / name
+
+    def keys(self, category: str) -> tuple[bytes, ...]:
+        """The category's keys in the backup, the newest first; none when they are not in it or are damaged."""
+        try:
+            return self.generation.keys(category)
+        except SecretUnavailable:
+            return ()
 
     def config(self) -> tuple[ParsedConfig, tuple[str, ...]]:
         """The settings as this release understands them, and the names of those that it does not know.

@@ -22,16 +22,17 @@ from tbot_bot.backup.users import make_ready, put
 from tbot_bot.config import generations
 from tbot_bot.config.config_encryption import write_env_files, write_secrets
 from tbot_bot.config.db_bootstrap import create_ledger_database, create_users
+from tbot_bot.config.key_manager import write_keys
 from tbot_bot.config.provisioning_helper import Tools
 from tbot_bot.domain.errors import BackupRefused, NotProvisioned, SecretUnavailable, StateCorrupt
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, BotState
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.reporting.audit_chain import head_file
 from tbot_bot.reporting.audit_key import first_key_file, sealed_key_file
-from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_bytes
+from tbot_bot.support.atomic_file import ensure_folder, sync_folder
 from tbot_bot.support.audit_anchors import anchor_file
 from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
-from tbot_bot.support.encrypt_secrets import CATEGORIES, KEY_ALIASES, SECRET_FILES, key_file, new_key, write_secret
+from tbot_bot.support.encrypt_secrets import CATEGORIES, SECRET_FILES, new_key, write_secret
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.recovery_record import read_recovery
 
@@ -157,10 +158,7 @@ class Restorer:
     def _stage_generation(self, order: Order, opened: Opened, plan: Plan) -> None:
         folder = generations.open_staging(self._paths, plan.generation)
         keys = self._keys(opened)
-        for category, key in keys.items():
-            write_bytes(folder / "keys" / key_file(category), key)
-        for alias, name in KEY_ALIASES.items():
-            (folder / "keys" / alias).symlink_to(name)
+        write_keys(folder / "keys", keys)
         if "settings" in order.parts:
             config, _ = opened.config()
             write_secrets(folder, config.raw)
@@ -169,8 +167,7 @@ class Restorer:
             for category, plain in with_generation(self._paths, _plain_secrets, "restore").items():
                 write_secret(folder / "secrets", category, keys[category], plain)
         if "users" in order.parts:
-            theirs = opened.generation.key_bytes("login")
-            make_ready(opened.file(USERS), () if theirs is None else theirs.split(), keys["login"])
+            make_ready(opened.file(USERS), (keys["login"], *opened.generation.keys("login")), self._tools.clock)
         generations.seal_generation(self._paths, plan.generation, self._tools.clock)
 
     def _keys(self, opened: Opened) -> Mapping[str, bytes]:
@@ -180,8 +177,8 @@ class Restorer:
         found = {}
         for category in CATEGORIES:
             here = _key_here(self._paths, category)
-            theirs = None if bare else opened.generation.key_bytes(category)
-            found[category] = here or (theirs.split()[0] if theirs else new_key())
+            theirs = () if bare else opened.keys(category)
+            found[category] = here or (theirs[0] if theirs else new_key())
         return found
 
     def _data_swaps(self, order: Order, opened: Opened, stage: Path) -> list[Swap]:

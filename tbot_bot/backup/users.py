@@ -6,30 +6,23 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-
 from tbot_bot.backup.contents import copy_database
-from tbot_bot.domain.errors import SecretUnavailable
+from tbot_bot.config.security_users import UserStore
+from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder
 
-_FERNET = b"gAAAAA"
-"""How every Fernet token begins: its version and the high bytes of a date before 2106."""
 _SIDES = ("-wal", "-shm")
 
 
-def make_ready(database: Path, old_keys: Sequence[bytes], new_key: bytes) -> None:
-    """End every login in it and wrap every token anew, in one transaction. Raises SecretUnavailable."""
-    wrap = MultiFernet([Fernet(key) for key in (new_key, *old_keys)])
+def make_ready(database: Path, keys: Sequence[bytes], clock: Clock) -> None:
+    """End every login in it and wrap everything under the first of `keys`. Raises SecretUnavailable."""
+    store = UserStore(database, keys, clock)
+    store.create_database()
+    store.rewrap()
+    store.end_all_sessions()
     with closing(_connect(database)) as db:
-        db.execute("PRAGMA secure_delete=ON")
-        db.execute("BEGIN IMMEDIATE")
-        tables = [str(row[0]) for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        if "sessions" in tables:
-            db.execute("DELETE FROM sessions")
-        for table in tables:
-            if not table.startswith("sqlite_"):
-                _rewrap(db, table, wrap)
-        db.execute("COMMIT")
+        # Everything in the one file again.
+        db.execute("PRAGMA journal_mode=DELETE")
     _sync(database)
 
 
@@ -51,23 +44,6 @@ def put(staged: Path, live: Path, kept: Path) -> None:
     ensure_folder(live.parent)
     staged.rename(live)
     sync_folder(live.parent)
-
-
-def _rewrap(db: sqlite3.Connection, table: str, wrap: MultiFernet) -> None:
-    name = '"' + table.replace('"', '""') + '"'
-    columns = [str(row[1]).replace('"', '""') for row in db.execute(f"PRAGMA table_info({name})")]
-    for column in columns:
-        query = f'SELECT rowid, "{column}" FROM {name}'  # noqa: S608 (names from the schema, quoted)
-        for rowid, value in db.execute(query).fetchall():
-            token = value.encode() if isinstance(value, str) else value
-            if not isinstance(token, bytes) or not token.startswith(_FERNET):
-                continue
-            try:
-                anew: bytes | str = wrap.rotate(token)
-            except InvalidToken as error:
-                raise SecretUnavailable("login.key in the backup does not open its own user database") from error
-            stored = anew.decode() if isinstance(value, str) and isinstance(anew, bytes) else anew
-            db.execute(f'UPDATE {name} SET "{column}" = ? WHERE rowid = ?', (stored, rowid))  # noqa: S608
 
 
 def _keep_copy(live: Path, kept: Path) -> None:
