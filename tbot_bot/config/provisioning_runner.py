@@ -59,10 +59,12 @@ class ProvisioningRunner:
         owners: frozenset[int] | None = None,
         bcrypt_cost: int = BCRYPT_COST,
         more: Sequence[Callable[[Tools, Access], Kinds]] = (),
+        audit_problem: Callable[[], str] = str,
     ) -> None:
         """`create_ledger` makes LEDGER.db, idempotent; `build_check` says what forbids a session, in sentences.
 
         `owners`: user ids whose request and event files are accepted; None = ours, root's, and the folders' owners.
+        `audit_problem`: what is known to be wrong with the audit log; "" = nothing.
         `more`: makers of desks that this layer may not know, such as that of the backups.
         Raises SecretUnavailable, StateCorrupt or AuditUnavailable when what is on disk cannot be worked with."""
         self._paths = paths
@@ -89,7 +91,7 @@ class ProvisioningRunner:
             ensure_folder(folder, 0o770)
         self._intake = AuditIntake(paths, audit, owners)
         self._follower = StateFollower(paths, audit)
-        self._facts = PublishedFacts(paths, clock, publisher, self._access, audit, version_tag())
+        self._facts = PublishedFacts(paths, clock, publisher, self._access, audit, version_tag(), audit_problem)
         self._stale = threading.Event()
         self._counter = RequestCounter(
             paths, clock, key=self._key, desk=self._desk, audit=audit, owners=owners, changed=self._changed

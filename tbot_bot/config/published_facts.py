@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,8 +51,10 @@ class PublishedFacts:
         access: Access,
         audit: AnchoredAuditLog,
         version_tag: str,
+        audit_problem: Callable[[], str],
     ) -> None:
         self._paths = paths
+        self._audit_problem = audit_problem
         self._clock = clock
         self._publisher = publisher
         self._access = access
@@ -67,7 +69,7 @@ class PublishedFacts:
         `control/` every ten minutes.
 
         `form`: config.form.form_model() plus values {key: text} without secrets, secrets_set [keys that have one],
-        problem. `system`: provisioned, users (count), version, paper, audit {seq, hash}, recovery (its key's
+        problem. `system`: provisioned, users (count), version, paper, audit {seq, hash, problem}, recovery (its key's
         fingerprint, "" = none), problem ("" = none)."""
         config, problem = self._config()
         seq, line_hash = self._audit.head()
@@ -76,7 +78,7 @@ class PublishedFacts:
             "users": self._access.count(),
             "version": self._version_tag,
             "paper": not config.broker.live,
-            "audit": {"seq": seq, "hash": line_hash},
+            "audit": {"seq": seq, "hash": line_hash, "problem": self._audit_problem()},
             "recovery": _recovery(self._paths),
             "problem": problem,
         }

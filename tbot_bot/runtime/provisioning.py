@@ -6,6 +6,7 @@ from tbot_bot.accounting.store import create as create_ledger
 from tbot_bot.backup.desk import backup_desk
 from tbot_bot.backup.swap import resume_swaps
 from tbot_bot.config.audit_desk import AuditDesk
+from tbot_bot.config.audit_watch import AuditWatch
 from tbot_bot.config.build_check import check
 from tbot_bot.config.provisioning_runner import ProvisioningRunner
 from tbot_bot.config.security_users import BCRYPT_COST
@@ -19,10 +20,13 @@ from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
 
 
-def build_runner(paths: Paths, bcrypt_cost: int = BCRYPT_COST, audit: AuditWriter | None = None) -> ProvisioningRunner:
+def build_runner(
+    paths: Paths, bcrypt_cost: int = BCRYPT_COST, audit: AuditWriter | None = None, watch: AuditWatch | None = None
+) -> ProvisioningRunner:
     """The runner of one root. Raises what its parts raise when what is on disk cannot be worked with."""
     clock = SystemClock()
     audit = audit or open_audit(paths)
+    reader = watch or AuditWatch(AuditTrail(paths), audit)
     if not paths.generations.exists():
         StateFile(paths, clock).initialize("runner")
     return ProvisioningRunner(
@@ -33,7 +37,8 @@ def build_runner(paths: Paths, bcrypt_cost: int = BCRYPT_COST, audit: AuditWrite
         publisher=Publisher(paths, "runner", clock),
         build_check=lambda: check(paths),
         bcrypt_cost=bcrypt_cost,
-        more=(lambda tools, _: AuditDesk(AuditTrail(paths), tools.audit).kinds(), backup_desk(audit)),
+        more=(lambda tools, _: AuditDesk(reader, tools.audit).kinds(), backup_desk(audit)),
+        audit_problem=lambda: reader.problem,
     )
 
 
@@ -47,7 +52,9 @@ def serve(process: Process) -> None:
     paths = Paths(root_from_environment())
     audit = open_audit(paths)
     KEY_USE.attach("runner", audit)
-    runner = build_runner(paths, audit=audit)
+    watch = AuditWatch(AuditTrail(paths), audit)
+    watch.start(process.stop)
+    runner = build_runner(paths, audit=audit, watch=watch)
     process.notify.ready()
     runner.run(process.stop, process.notify.beat)
 
