@@ -17,9 +17,8 @@ _SIDES = ("-wal", "-shm")
 def make_ready(database: Path, keys: Sequence[bytes], clock: Clock) -> None:
     """End every login in it and wrap everything under the first of `keys`. Raises SecretUnavailable."""
     store = UserStore(database, keys, clock)
-    store.create_database()
     store.rewrap()
-    store.end_all_sessions()
+    store.database.end_logins()
     with closing(_connect(database)) as db:
         # Everything in the one file again.
         db.execute("PRAGMA journal_mode=DELETE")

@@ -1,35 +1,50 @@
-"""Who is asking: registration, login, logout, and the live login behind a token."""
+"""Who is asking: the user database under the present generation's keys, and the live login behind a token."""
 
 import threading
 from dataclasses import dataclass
 
+from tbot_bot.config.challenges import Challenges
 from tbot_bot.config.checkpoint import read_checkpoint
-from tbot_bot.config.desk_kind import Kind, Kinds, Lane, Outcome, fault, refused, text_of
+from tbot_bot.config.desk_kind import refused
 from tbot_bot.config.generations import current_number
-from tbot_bot.config.login_sessions import Issued, LoginSessions, lifetime
-from tbot_bot.config.security_bot import login_rules
-from tbot_bot.config.security_users import LockoutRule, LoginRefusal, User, UserStore, registration_faults
+from tbot_bot.config.lockout import LockoutRule
+from tbot_bot.config.login_sessions import Limits, LoginSessions, limits
+from tbot_bot.config.security_bot import access_rules, login_rules
+from tbot_bot.config.security_users import User, UserStore
+from tbot_bot.config.step_up import prove
 from tbot_bot.config.turns import Turns
+from tbot_bot.domain.settings import UserRole
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.decrypt_secrets import with_generation
+from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
 from tbot_bot.support.envelope import Reply, Request
 from tbot_bot.support.path_resolver import Paths
 
-_NOT_PROVISIONED = refused("not_provisioned", "Save a configuration first; then users can log in.")
-_WORDS = {
-    LoginRefusal.BAD_CREDENTIALS: "User name or password is wrong.",
-    LoginRefusal.LOCKED: "Too many failed logins. Wait {minutes} minutes, or use a device you logged in from before.",
-}
+NOT_PROVISIONED = refused("not_provisioned", "Save a configuration first; then users can log in.")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """What the configuration says about logging in. `rbac` false: only admins can, and no user can be added."""
+
+    lockout: LockoutRule
+    lasting: Limits
+    rbac: bool
+    default_role: UserRole
+
+    def admits(self, user: User) -> bool:
+        return self.rbac or user.role is UserRole.ADMIN
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Users and sessions under one generation's keys."""
+    """Users and sessions under one generation's keys and settings."""
 
     number: int
     users: UserStore
     sessions: LoginSessions
+    challenges: Challenges
+    rules: AccessRules
 
 
 class Access:
@@ -49,16 +64,19 @@ class Access:
         return self._paths
 
     def open(self) -> Opened | None:
-        """None until provisioning is complete."""
+        """None until provisioning is complete. Opened anew when another generation is current."""
         with self._lock:
             number = current_number(self._paths)
             if number is None or not self._paths.users_db.exists() or self._first_unfinished():
                 self._opened = None
             elif self._opened is None or self._opened.number != number:
-                keys = with_generation(self._paths, lambda now: (now.keys("login"), now.keys("session")))
-                users = UserStore(self._paths.users_db, keys[0], self._clock, self._cost)
-                self._opened = Opened(number, users, LoginSessions(self._paths, self._clock, users, keys[1]))
+                self._opened = self._open(number)
             return self._opened
+
+    def close(self) -> None:
+        """Forget what is open: the next request opens it anew, as after the database was replaced by a restore."""
+        with self._lock:
+            self._opened = None
 
     def end_all_logins(self) -> None:
         opened = self.open()
@@ -72,27 +90,52 @@ class Access:
 
     def who(self, token: str | None) -> User | None:
         opened = self.open()
-        return None if opened is None else opened.sessions.check(token)
+        user = None if opened is None else opened.sessions.check(token)
+        return user if opened is not None and user is not None and opened.rules.admits(user) else None
 
     def step_up(self, request: Request, user: User) -> Reply | None:
         """Why the request does not prove anew that `user` sent it; None when it does. It takes as long as a login,
         so kinds that call it are on the WORK lane; a failure counts towards the lockout."""
         opened = self.open()
         if opened is None:
-            return _NOT_PROVISIONED
-        given = request.body.get("step_up")
-        password = given.get("password") if isinstance(given, dict) else None
-        if not isinstance(password, str) or not password:
-            return _step_up_reply("Type your password to confirm this.")
-        rule = lockout_rule(self._paths)
-        found = opened.users.authenticate(user.username, password, request.ip, rule)
-        outcome = "ok" if isinstance(found, User) else found
-        self._audit.record("step_up", user.username, {"ip": request.ip, "kind": request.kind, "outcome": outcome})
-        if isinstance(found, User):
-            return None
-        if found is LoginRefusal.LOCKED:
-            return _step_up_reply(_WORDS[found].format(minutes=rule.minutes))
-        return _step_up_reply("The password is wrong.")
+            return NOT_PROVISIONED
+        row = None if request.token is None else opened.sessions.row_of(request.token)
+        device = "" if row is None else row.device
+        return prove(opened.users, opened.rules.lockout, self._audit, request, user, device)
+
+    def trusts(self, device: str) -> bool:
+        """Whether a user logged in before from the device of this cookie."""
+        opened = self.open()
+        return opened is not None and opened.users.trusts(device)
+
+    def sweep(self) -> None:
+        """End the logins that have run out, on record, and forget failures that no longer count."""
+        opened = self.open()
+        if opened is None:
+            return
+        for username in opened.sessions.sweep():
+            self._audit.record("login_expired", username, {})
+        opened.users.tidy(opened.rules.lockout)
+
+    def _open(self, number: int) -> Opened:
+        login, session = with_generation(self._paths, _keys)
+        users = UserStore(self._paths.users_db, login, self._clock, self._cost)
+        users.create_database()
+        sessions = LoginSessions(self._paths, self._clock, users, session)
+        rules = self._rules()
+        self._note_ended(sessions.ended, "the session key was replaced")
+        if not rules.rbac:
+            self._note_ended(sessions.end_all_but_admins(), "roles are off")
+        return Opened(number, users, sessions, Challenges(self._clock, users, session), rules)
+
+    def _note_ended(self, count: int, why: str) -> None:
+        if count:
+            self._audit.record("logins_ended", "runner", {"count": count, "why": why})
+
+    def _rules(self) -> AccessRules:
+        env, access = login_rules(self._paths), access_rules(self._paths)
+        lockout = LockoutRule(env.login_attempt_limit, env.login_lockout_minutes)
+        return AccessRules(lockout, limits(env), access.rbac_enabled, access.default_user_role)
 
     def _first_unfinished(self) -> bool:
         """While the first provisioning is under way its database is not to be used; later ones change no user."""
@@ -100,85 +143,5 @@ class Access:
         return checkpoint is not None and checkpoint.first
 
 
-class AccessDesk:
-    """Answers the requests about people; each answer is on record before it is given."""
-
-    def __init__(self, access: Access, audit: AuditLog) -> None:
-        self._access = access
-        self._audit = audit
-
-    def kinds(self) -> Kinds:
-        return {
-            "register": Kind(lambda request, _: Outcome(self.register(request)), Lane.LOGIN, facts=True),
-            "login": Kind(lambda request, _: Outcome(self.login(request)), Lane.LOGIN),
-            "logout": Kind(lambda request, _: Outcome(self.logout(request))),
-        }
-
-    def register(self, request: Request) -> Reply:
-        """The first user becomes admin and is logged in at once."""
-        opened = self._access.open()
-        if opened is None:
-            return _NOT_PROVISIONED
-        username, password, email = (text_of(request, key) for key in ("username", "password", "email"))
-        if opened.users.count():
-            self._audit.record("registration_refused", "nobody", {"ip": request.ip, "why": "users exist"})
-            return Reply(ok=False, code="not_allowed", message="There is a user already. Log in instead.")
-        wrong = registration_faults(username, password, email)
-        if wrong:
-            faults = tuple(fault(key, text) for key, text in wrong.items())
-            return Reply(ok=False, code="invalid", message="Please correct what is marked.", faults=faults)
-        self._audit.record("registration", username, {"ip": request.ip, "role": "admin"})
-        user = opened.users.register_first(username, password, email, request.ip)
-        if user is None:
-            return Reply(ok=False, code="not_allowed", message="There is a user already. Log in instead.")
-        return self._let_in(opened, user, request)
-
-    def login(self, request: Request) -> Reply:
-        opened = self._access.open()
-        if opened is None:
-            return _NOT_PROVISIONED
-        rule = lockout_rule(self._access.paths)
-        username = text_of(request, "username")
-        found = opened.users.authenticate(username, text_of(request, "password"), request.ip, rule)
-        if isinstance(found, LoginRefusal):
-            known = opened.users.find(username)
-            actor = "unknown" if known is None else known.username
-            self._audit.record("login_refused", actor, {"ip": request.ip, "why": found})
-            return Reply(ok=False, code=found, message=_WORDS[found].format(minutes=rule.minutes))
-        return self._let_in(opened, found, request)
-
-    def logout(self, request: Request) -> Reply:
-        """Ending a login that has ended already is no error."""
-        opened = self._access.open()
-        if opened is not None and request.token is not None:
-            user = opened.sessions.check(request.token)
-            if user is not None:
-                opened.sessions.end(request.token)
-                self._audit.record("logout", user.username, {"ip": request.ip})
-        return Reply(ok=True, code="ok", message="")
-
-    def _let_in(self, opened: Opened, user: User, request: Request) -> Reply:
-        """A new token; the one that came along, if any, is dead from here on."""
-        lasting = lifetime(login_rules(self._access.paths))
-        self._audit.record("login", user.username, {"ip": request.ip, "role": user.role})
-        if request.token is not None and opened.sessions.check(request.token) is not None:
-            opened.sessions.end(request.token)
-        issued: Issued = opened.sessions.begin(user, lasting)
-        body = {
-            "token": issued.token,
-            "user": user.username,
-            "role": user.role,
-            "expires_at": issued.expires_at.isoformat(),
-        }
-        return Reply(ok=True, code="ok", message="", body=body)
-
-
-def lockout_rule(paths: Paths) -> LockoutRule:
-    env = login_rules(paths)
-    return LockoutRule(env.login_attempt_limit, env.login_lockout_minutes)
-
-
-def _step_up_reply(why: str) -> Reply:
-    """A refusal that asks for the password anew, and says whether a code must come with it."""
-    faults = (fault("step_up_password", why),)
-    return Reply(ok=False, code="step_up", message=why, body={"totp": False}, faults=faults)
+def _keys(now: GenerationFolder) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    return now.keys("login"), now.keys("session")

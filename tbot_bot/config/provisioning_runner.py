@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from tbot_bot.config.access import Access, AccessDesk
+from tbot_bot.config.access import Access
+from tbot_bot.config.account_desk import AccountDesk
 from tbot_bot.config.audit_intake import AuditIntake
 from tbot_bot.config.desk import Desk
 from tbot_bot.config.desk_kind import Kinds
@@ -16,15 +17,17 @@ from tbot_bot.config.ephemeral import EphemeralDesk
 from tbot_bot.config.generations import current_number
 from tbot_bot.config.grace import Grace
 from tbot_bot.config.keys_desk import KeysDesk
+from tbot_bot.config.login_desk import LoginDesk
+from tbot_bot.config.passwords import BCRYPT_COST
 from tbot_bot.config.progress import Phase, Progress
 from tbot_bot.config.provisioning_helper import TITLES, Provisioning, Tools
 from tbot_bot.config.published_facts import AnchoredAuditLog, PublishedFacts
 from tbot_bot.config.request_counter import RequestCounter
 from tbot_bot.config.rotation import Rotation
-from tbot_bot.config.security_users import BCRYPT_COST
 from tbot_bot.config.settings_desk import SettingsDesk
 from tbot_bot.config.state_follower import StateFollower
 from tbot_bot.config.trading_desk import TradingDesk
+from tbot_bot.config.users_desk import UsersDesk
 from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import IllegalTransition, StateCorrupt, TbotError
 from tbot_bot.domain.session import BotState
@@ -78,7 +81,9 @@ class ProvisioningRunner:
         self._provisioning = Provisioning(tools, self._rotation.recover)
         self._grace = Grace(paths, clock, audit)
         kinds = {
-            **AccessDesk(self._access, audit).kinds(),
+            **LoginDesk(self._access, audit).kinds(),
+            **AccountDesk(self._access, audit, clock).kinds(),
+            **UsersDesk(self._access, audit).kinds(),
             **SettingsDesk(tools, self._access, self._provisioning, version_tag()).kinds(),
             **KeysDesk(tools, self._rotation, self._grace).kinds(),
             **TradingDesk(tools, build_check).kinds(),
@@ -150,9 +155,7 @@ class ProvisioningRunner:
             self._facts.publish()
             self._counter.sweep()
             self._grace.sweep()
-            opened = self._access.open()
-            if opened is not None:
-                opened.sessions.sweep()
+            self._access.sweep()
         except (TbotError, OSError, sqlite3.Error) as error:
             _log.error("refreshing failed", extra={"fields": {"why": str(error)}})
 

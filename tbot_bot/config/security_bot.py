@@ -10,12 +10,13 @@ from tbot_bot.config.schema import KEYS
 from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import ConfigInvalid, SecretUnavailable
 from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredentials
-from tbot_bot.domain.settings import BotSettings, BrokerCredentials, EnvSettings
+from tbot_bot.domain.settings import AccessSettings, BotSettings, BrokerCredentials, EnvSettings, UserRole
 from tbot_bot.support.decrypt_secrets import with_generation
 from tbot_bot.support.logs import add_secret, get_logger
 from tbot_bot.support.path_resolver import Paths
 
 _log = get_logger("config")
+_ACCESS_KEYS = ("RBAC_ENABLED", "DEFAULT_USER_ROLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,18 @@ def login_rules(paths: Paths) -> EnvSettings:
     except (SecretUnavailable, ConfigInvalid) as error:
         _log.error("logins go by the default rules", extra={"fields": {"why": str(error)}})
         return default_config(version_tag()).env
+
+
+def access_rules(paths: Paths) -> AccessSettings:
+    """Who can log in besides admins; no one when that cannot be read."""
+    try:
+        text = with_generation(paths, lambda folder: folder.decrypt("env_bot"), "logins").decode()
+        read = parse_env_text(text)
+        known = {name: read.values[name] for name in _ACCESS_KEYS if name in read.values}
+        return require(read.faults or parse(known, version_tag())).bot.access
+    except (SecretUnavailable, ConfigInvalid) as error:
+        _log.error("only admins can log in", extra={"fields": {"why": str(error)}})
+        return AccessSettings(rbac_enabled=False, default_user_role=UserRole.VIEWER)
 
 
 def open_config(paths: Paths) -> ParsedConfig:

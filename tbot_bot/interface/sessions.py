@@ -1,7 +1,7 @@
 """Who a cookie belongs to, by the runner's allow-list of live logins."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.path_resolver import Paths
@@ -10,12 +10,15 @@ from tbot_bot.support.session_record import MAX_COOKIE, Lifetimes, digest, read_
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A live login. `csrf_seed`: random hex to derive form tokens from, as long-lived as the login."""
+    """A live login. `csrf_seed`: random hex to derive form tokens from, as long-lived as the login.
+
+    `touch_every`: how often it is worth telling the runner that the user is active."""
 
     user: str
     role: str
     expires_at: datetime
     csrf_seed: str
+    touch_every: timedelta
 
 
 class Sessions:
@@ -27,11 +30,11 @@ class Sessions:
         self._lifetimes = Lifetimes()
 
     def lookup(self, cookie: str) -> Login | None:
-        """The login of exactly this cookie; None when it is unknown, expired or logged out."""
+        """The login of exactly this cookie; None when it is unknown, expired, idle for too long or logged out."""
         if not cookie or len(cookie) > MAX_COOKIE:
             return None
         name = digest(cookie)
         record = read_record(self._paths.sessions / name)
         if record is None or not self._lifetimes.alive(name, record, self._clock.now()):
             return None
-        return Login(user=record.user, role=record.role, expires_at=record.expires_at, csrf_seed=record.csrf_seed)
+        return Login(record.user, record.role, record.expires_at, record.csrf_seed, record.touch_every)

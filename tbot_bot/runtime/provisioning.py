@@ -8,8 +8,8 @@ from tbot_bot.backup.swap import resume_swaps
 from tbot_bot.config.audit_desk import AuditDesk
 from tbot_bot.config.audit_watch import AuditWatch
 from tbot_bot.config.build_check import check
+from tbot_bot.config.passwords import BCRYPT_COST
 from tbot_bot.config.provisioning_runner import ProvisioningRunner
-from tbot_bot.config.security_users import BCRYPT_COST
 from tbot_bot.reporting.audit import AuditWriter
 from tbot_bot.reporting.audit_trail import AuditTrail
 from tbot_bot.support.clock import SystemClock

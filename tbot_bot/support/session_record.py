@@ -8,7 +8,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 MAX_COOKIE = 4096
@@ -18,13 +18,18 @@ _MAX_TRACKED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """Who is logged in, as what, until when (UTC). `csrf_seed`: random hex that lives as long as the login."""
+    """Who is logged in, as what, until when (UTC). `csrf_seed`: random hex that lives as long as the login.
+
+    `seen_at`: when the user was last known to be active. `idle_until`: the end unless they are active again; it is
+    never after `expires_at`, which nothing moves."""
 
     user: str
     role: str
     created_at: datetime
     expires_at: datetime
     csrf_seed: str
+    seen_at: datetime
+    idle_until: datetime
 
     def to_json(self) -> dict[str, str]:
         return {
@@ -33,7 +38,18 @@ class SessionRecord:
             "created_at": self.created_at.isoformat(),
             "expires_at": self.expires_at.isoformat(),
             "csrf_seed": self.csrf_seed,
+            "seen_at": self.seen_at.isoformat(),
+            "idle_until": self.idle_until.isoformat(),
         }
+
+    @property
+    def touch_every(self) -> timedelta:
+        return touch_every(self.idle_until - self.seen_at)
+
+
+def touch_every(idle: timedelta) -> timedelta:
+    """At most one touch in this time; a login then ends at most this much earlier than its last click says."""
+    return min(timedelta(seconds=60), idle / 10)
 
 
 def digest(cookie: str) -> str:
@@ -55,6 +71,8 @@ def read_record(path: Path) -> SessionRecord | None:
             created_at=_utc(row["created_at"]),
             expires_at=_utc(row["expires_at"]),
             csrf_seed=str(row["csrf_seed"]),
+            seen_at=_utc(row["seen_at"]),
+            idle_until=_utc(row["idle_until"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -72,19 +90,21 @@ def _utc(text: str) -> datetime:
 class Lifetimes:
     """Whether a session is still alive, by the wall clock AND by the time really elapsed since this process saw it.
 
-    Setting the machine's clock back therefore lengthens no session, and a session from the future is none."""
+    Setting the machine's clock back therefore lengthens no session, and a session from the future is none. Thread-safe
+    without a lock: two threads can only note the same end twice."""
 
     def __init__(self) -> None:
-        self._ends: dict[str, float] = {}
+        self._ends: dict[tuple[str, datetime], float] = {}
 
     def alive(self, name: str, record: SessionRecord, now: datetime) -> bool:
-        if not record.created_at <= now < record.expires_at:
+        ends = (record.expires_at, record.idle_until)
+        if now < record.created_at or now >= min(ends):
             return False
         if len(self._ends) >= _MAX_TRACKED:
             self._forget_ended()
-        left = (record.expires_at - now).total_seconds()
-        return time.monotonic() < self._ends.setdefault(name, time.monotonic() + left)
+        clock = time.monotonic()
+        return all(clock < self._ends.setdefault((name, end), clock + (end - now).total_seconds()) for end in ends)
 
     def _forget_ended(self) -> None:
         now = time.monotonic()
-        self._ends = {name: end for name, end in self._ends.items() if end > now}
+        self._ends = {key: end for key, end in list(self._ends.items()) if end > now}

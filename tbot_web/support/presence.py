@@ -9,7 +9,6 @@ from tbot_web.services import services
 from tbot_web.support.session_manager import current_login, token
 from tbot_web.support.utils_web import client_ip
 
-EVERY = timedelta(seconds=30)
 POLLS = frozenset({"static", "live.live", "live.fresh_token", "configuration.progress_facts"})
 _MOST = 1000
 
@@ -22,14 +21,14 @@ class Presence:
 
     def note(self) -> None:
         """Before each request. It never waits for the runner, which checks the login again."""
-        cookie = token()
-        if request.endpoint in POLLS or request.endpoint is None or cookie is None or current_login() is None:
+        cookie, visitor = token(), current_login()
+        if request.endpoint in POLLS or request.endpoint is None or cookie is None or visitor is None:
             return
         now = services().clock.now()
         # A digest: the cookie itself is kept nowhere.
         login = hashlib.sha256(cookie.encode()).hexdigest()
         last = self._told.get(login)
-        if last is not None and timedelta(0) <= now - last < EVERY:
+        if last is not None and timedelta(0) <= now - last < visitor.touch_every:
             return
         if len(self._told) >= _MOST:
             self._told.clear()

@@ -12,11 +12,12 @@ from tbot_bot.config.build_check import check
 from tbot_bot.config.checkpoint import checkpoint_file, read_checkpoint
 from tbot_bot.config.env_bot import default_config
 from tbot_bot.config.grace import Grace
+from tbot_bot.config.lockout import LockoutRule
 from tbot_bot.config.progress import Progress
 from tbot_bot.config.provisioning_helper import TITLES, Provisioning, Tools
 from tbot_bot.config.rotation import Asked, Rotation, all_or
 from tbot_bot.config.security_bot import open_secrets
-from tbot_bot.config.security_users import LockoutRule, User, UserStore
+from tbot_bot.config.security_users import UserStore
 from tbot_bot.config.steps import Failure
 from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import AuditUnavailable, SecretUnavailable
@@ -50,7 +51,7 @@ class Bench:
         progress = Progress(Publisher(self.paths, "runner", CLOCK), TITLES)
         self.tools = Tools(self.paths, CLOCK, state, self, progress, self._create_ledger, 4)
         assert Provisioning(self.tools).run(default_config(version_tag()), "test", "::1")
-        self.users().register_first("ada", PASSWORD, "ada@example.com", "::1")
+        self.users().register_first("ada", PASSWORD, "ada@example.com")
         self.rotation = Rotation(self.tools, self._end_logins)
 
     def record(self, event: str, actor: str, detail: dict[str, object]) -> None:
@@ -71,8 +72,8 @@ class Bench:
     def is_whole(self) -> bool:
         """Every secret opens, ada gets in, one key a category, nothing unfinished."""
         assert check(self.paths) == ()
-        found = self.users().authenticate("ada", PASSWORD, "::1", LockoutRule(10, 10))
-        assert isinstance(found, User), found
+        attempt = self.users().try_password("ada", PASSWORD, "", LockoutRule(10, 10))
+        assert attempt.refusal is None
         assert all(len(self.key(category).split()) == 1 for category in CATEGORIES)
         assert not checkpoint_file(self.paths).exists()
         return not list(self.paths.generations.glob(".*"))
@@ -145,7 +146,7 @@ def test_nothing_wrapped_under_the_old_login_key_is_left_in_the_database(bench: 
     assert bench.rotate("login") is None
 
     with pytest.raises(SecretUnavailable, match=r"login\.key"):
-        old.authenticate("ada", PASSWORD, "::1", LockoutRule(10, 10))
+        old.try_password("ada", PASSWORD, "", LockoutRule(10, 10))
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
@@ -178,7 +179,7 @@ def test_after_a_crash_in_any_step_the_keys_are_old_or_new(bench: Bench, name: s
     mend()
 
     assert open_secrets(bench.paths) == secrets
-    assert isinstance(bench.users().authenticate("ada", PASSWORD, "::1", LockoutRule(10, 10)), User)
+    assert bench.users().try_password("ada", PASSWORD, "", LockoutRule(10, 10)).refusal is None
     for _ in range(2):
         generations.sweep(bench.paths)
         bench.rotation.recover()

@@ -41,7 +41,7 @@ def steps(ready: Any, tmp_path: Path) -> Iterator[Steps]:
 
 def test_the_right_password_proves_it_and_is_on_record(steps: Steps) -> None:
     assert steps.ask({"password": PASSWORD}) is None
-    assert '"outcome":"ok"' in steps.rig.audit_text()
+    assert '"by":"password","ip":"192.0.2.7","kind":"rotate"' in steps.rig.audit_text()
 
 
 @pytest.mark.parametrize("given", [None, {}, "a battery of horses", {"password": 5}, {"password": "wrong"}])

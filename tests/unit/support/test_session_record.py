@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,7 +8,8 @@ from tbot_bot.support.atomic_file import write_json
 from tbot_bot.support.session_record import Lifetimes, SessionRecord, digest, read_record
 
 NOW = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
-RECORD = SessionRecord("ada", "admin", NOW, NOW + timedelta(minutes=50), "seed")
+IDLE = timedelta(minutes=20)
+RECORD = SessionRecord("ada", "admin", NOW, NOW + timedelta(minutes=50), "seed", NOW, NOW + timedelta(minutes=50))
 
 
 def test_a_record_survives_its_file(tmp_path: Path) -> None:
@@ -44,6 +46,31 @@ def test_setting_the_clock_back_lengthens_no_session() -> None:
 
     assert lifetimes.alive("a", RECORD, late)
     assert not lifetimes.alive("a", RECORD, NOW + timedelta(minutes=1))
+
+
+def test_an_idle_session_ends_early_and_one_that_was_touched_goes_on() -> None:
+    lifetimes, later = Lifetimes(), NOW + timedelta(minutes=15)
+    idle = replace(RECORD, idle_until=NOW + IDLE)
+    touched = replace(RECORD, seen_at=later, idle_until=later + IDLE)
+
+    assert lifetimes.alive("a", idle, NOW)
+    assert not lifetimes.alive("a", idle, NOW + IDLE)
+    assert lifetimes.alive("a", touched, NOW + IDLE)
+    assert not lifetimes.alive("a", touched, later + IDLE)
+
+
+def test_setting_the_clock_back_lengthens_no_idle_time() -> None:
+    lifetimes, idle = Lifetimes(), replace(RECORD, idle_until=NOW + IDLE)
+
+    assert lifetimes.alive("a", idle, NOW + IDLE - timedelta(microseconds=1))
+    assert not lifetimes.alive("a", idle, NOW + timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(("idle", "seconds"), [(60, 6), (300, 30), (600, 60), (86400, 60)])
+def test_activity_is_told_every_tenth_of_the_idle_time_and_at_most_each_minute(idle: int, seconds: int) -> None:
+    record = replace(RECORD, idle_until=NOW + timedelta(seconds=idle))
+
+    assert record.touch_every == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("other", ["token\n", "token ", "token=", "token\0", "Token", ""])

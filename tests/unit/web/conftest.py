@@ -82,7 +82,7 @@ class Site:
         self.runner_says.publish("system", {"provisioned": True, "users": users, "version": "v1", "paper": True}, 30)
 
     def log_in(self, role: str = "admin", cookie: str = "cookie-text") -> None:
-        record = SessionRecord("alex", role, NOW, NOW + timedelta(hours=1), "00")
+        record = SessionRecord("alex", role, NOW, NOW + timedelta(hours=1), "00", NOW, NOW + timedelta(minutes=50))
         write_json(self.paths.sessions / digest(cookie), record.to_json())
         self.browser.set_cookie(COOKIE, cookie)
 

@@ -1,0 +1,24 @@
+"""How long the machine has been running: time that no one can set."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Uptime:
+    """`boot` names this run of the machine; `seconds` since it began, those asleep included."""
+
+    boot: str
+    seconds: float
+
+
+def uptime() -> Uptime:
+    """Two readings of the same boot tell the time really elapsed between them, across processes."""
+    try:
+        boot = _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        boot = ""
+    return Uptime(boot, time.clock_gettime(time.CLOCK_BOOTTIME))
