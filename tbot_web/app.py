@@ -92,7 +92,7 @@ def create_app(paths: Paths, clock: Clock, *, hosts: tuple[str, ...] = (), couri
     app.register_error_handler(HTTPException, _refused)
     app.context_processor(_frame)
     app.jinja_env.filters.update(FILTERS)
-    app.jinja_env.globals.update(code_needed=code_needed, code_known=code_known)
+    app.jinja_env.globals.update(code_needed=code_needed, code_known=code_known, my_name=_my_name)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     return app
 
@@ -101,6 +101,12 @@ def _frame() -> dict[str, Any]:
     """What every page's frame shows."""
     install = installation()
     return {"login": current_login(), "install": install}
+
+
+def _my_name() -> str:
+    """For password managers, which want to know whose password a form takes."""
+    login = current_login()
+    return login.user if login else ""
 
 
 def _refused(error: HTTPException) -> Any:

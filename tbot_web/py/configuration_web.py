@@ -116,7 +116,7 @@ def _judged(reply: Reply) -> tuple[str, int] | str:
         problem="" if reply.ok or reply.faults or confirm else reply.message,
         notice=NOTHING_WRONG if reply.ok else "",
         first_run=_first_run(),
-        confirm=refusal("configuration", reply) if confirm else None,
+        confirm=refusal("configuration", reply, [str(f.get("key")) for f in reply.faults]) if confirm else None,
         raised=[f for f in reply.faults if f.get("key") not in STEP_UP_FIELDS] if confirm else [],
         retyped=True,
     )

@@ -38,6 +38,7 @@ export function startTopbar() {
   onFacts(draw);
   setInterval(tick, 250);
   holdToKill();
+  document.querySelector(".rail a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, stay, { passive: true });
   document.querySelectorAll("form[data-act]").forEach((form) => form.addEventListener("submit", act));
   document.addEventListener("click", (event) => {
