@@ -14,15 +14,13 @@ pages = Blueprint("backups", __name__)
 DONE = {
     "backup": "Asked for. The backup appears in the list when it is written and checked, mostly within a minute.",
     "drill": "Asked for. The drill restores the newest backup into a folder of its own and tells below what it found.",
-    "recovery": "The recovery key is confirmed. Backups are sealed to it from now on.",
-    "restored": "The backup is restored.",
 }
 
 
 @pages.get("/backups")
 @needs(Access.ADMIN)
 def backups() -> str:
-    return _page(Told(notice=DONE.get(request.args.get("done", ""), "")))
+    return backups_page(Told(notice=DONE.get(request.args.get("done", ""), "")))
 
 
 @pages.post("/backups/now")
@@ -41,10 +39,10 @@ def _queue(kind: str, done: str) -> Response | tuple[str, int]:
     reply = ask(kind)
     if reply.ok:
         return redirect(url_for("backups.backups", done=done), 303)
-    return _page(refusal(done, reply)), status_of(reply)
+    return backups_page(refusal(done, reply)), status_of(reply)
 
 
-def _page(told: Told = NOTHING) -> str:
+def backups_page(told: Told = NOTHING) -> str:
     snapshot = services().published.read("backups")
     body: dict[str, Any] = dict(snapshot.body) if snapshot is not None else {}
     return render_template(

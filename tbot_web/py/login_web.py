@@ -16,16 +16,14 @@ ENDED = (
     "Your login has ended, because nothing was done for a while or it was ended elsewhere. "
     "Log in again: you come back to where you were."
 )
-RESTORED = "The backup is restored and every login has ended. Log in as a user of the backup."
 
 
 @pages.get("/login")
 @needs(Access.ANYONE)
 def login() -> str | Response:
-    restored = bool(request.args.get("restored"))
-    if current_login() is not None or not (installation().users or restored):
+    if current_login() is not None or installation().users is not True:
         return redirect(url_for("home.home"))
-    notice = RESTORED if restored else ENDED if request.args.get("ended") else ""
+    notice = ENDED if request.args.get("ended") else ""
     return render_template(
         "login.html", title="Log in", username="", next=own_path(request.args.get("next")), notice=notice
     )
@@ -52,8 +50,11 @@ def code() -> Response | tuple[str, int]:
     reply = ask("login_code", body)
     if reply.ok:
         return enter(reply, _onward(), totp=True)
-    again = plain(reply.body.get("challenge")) or challenge
-    return _code_page(again, reply.message), _refused(reply)
+    if reply.code == "code_needed":
+        return _code_page(plain(reply.body.get("challenge")), reply.message), 401
+    if reply.code == "runner_silent":
+        return _code_page(challenge, reply.message), 503
+    return redraw(reply.message), _refused(reply)
 
 
 @pages.post("/logout")
@@ -68,7 +69,7 @@ def logout() -> Response:
 
 
 def enter(reply: Reply, to: str, *, totp: bool) -> Response:
-    """Begin a login with the runner's token; forms opened before it no longer count."""
+    """Begin a login with the runner's token; older forms no longer count. `totp`: whether codes are in use."""
     session.clear()
     remember_code(totp)
     response = redirect(to, 303)

@@ -3,6 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from tbot_web.py.backups_web import backups_page
 from tbot_web.services import services
 from tbot_web.support.ask import NOTHING, Told, ask, proof, refusal, status_of
 from tbot_web.support.auth_web import Access, needs
@@ -33,14 +34,14 @@ def begin() -> str | tuple[str, int]:
 
 @pages.post("/recovery/confirm")
 @needs(Access.ADMIN)
-def confirm() -> Response | tuple[str, int]:
+def confirm() -> Response | str | tuple[str, int]:
     last = "".join(request.form.get("last_group", "").split()).upper()
     reply = ask("recovery_confirm", {"last_group": last})
     if not reply.ok:
         return _shown(refusal("confirm", reply, ("last_group",))), status_of(reply)
     if _first():
         return redirect(url_for("home.home", welcome=1), 303)
-    return redirect(url_for("backups.backups", done="recovery"), 303)
+    return backups_page(Told(notice=reply.message))
 
 
 def in_groups(identity: str) -> tuple[str, ...]:

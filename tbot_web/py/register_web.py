@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 from tbot_web.py.login_web import enter
 from tbot_web.services import services
 from tbot_web.support.auth_web import Access, needs
-from tbot_web.support.session_manager import token
+from tbot_web.support.session_manager import device, token
 from tbot_web.support.utils_web import client_ip, installation
 
 pages = Blueprint("register", __name__)
@@ -30,6 +30,7 @@ def submit() -> Response | tuple[str, int]:
     if form.get("password") != form.get("again"):
         return redraw(DIFFERENT), 422
     body = {name: form.get(name, "") for name in ("username", "password", "email")}
+    body["device"] = device()
     reply = services().courier.ask("register", body, token=token(), ip=client_ip())
     if reply.ok:
         return enter(reply, url_for("recovery.recovery", first=1), totp=False)

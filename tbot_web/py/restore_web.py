@@ -1,13 +1,12 @@
 """Restoring a backup: choose it, give the recovery key, look at what would change, choose the parts, confirm."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import Blueprint, render_template, request
 
 from tbot_web.services import services
 from tbot_web.support.ask import NOTHING, WORK_SECONDS, Told, ask, proof, refusal, rows, status_of
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.restore_preview import Preview, carried, read_preview
-from tbot_web.support.session_manager import current_login, drop_cookie
+from tbot_web.support.session_manager import current_login
 from tbot_web.support.utils_web import plain
 
 pages = Blueprint("restore", __name__)
@@ -36,7 +35,7 @@ def preview() -> str | tuple[str, int]:
 
 @pages.post("/restore")
 @needs(Access.FIRST_RUN)
-def submit() -> Response | str | tuple[str, int]:
+def submit() -> str | tuple[str, int]:
     shown, parts = carried(request.form.get("shown", "")), request.form.getlist("part")
     if shown is None:
         return _choose(Told("preview", TOO_OLD)), 409
@@ -45,16 +44,7 @@ def submit() -> Response | str | tuple[str, int]:
     reply = ask("restore", {"preview": shown.preview, "parts": parts, **_proof()}, timeout=WORK_SECONDS)
     if not reply.ok:
         return _confirm(shown, refusal("restore", reply), parts), status_of(reply)
-    return _after(parts)
-
-
-def _after(parts: list[str]) -> Response:
-    """Restored users have no login yet; otherwise the page goes back to where one came from."""
-    if "users" in parts or current_login() is None:
-        response = redirect(url_for("login.login", restored=1), 303)
-        drop_cookie(response)
-        return response
-    return redirect(url_for("backups.backups", done="restored"), 303)
+    return render_template("restored.html", title="Restored", message=reply.message, kept=plain(reply.body.get("kept")))
 
 
 def _proof() -> dict[str, dict[str, str]]:

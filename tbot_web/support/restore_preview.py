@@ -53,9 +53,9 @@ def carried(text: str) -> Preview | None:
     """The preview that a form brings back. It only fills the page again: what is restored the runner knows itself."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return read_preview(body) if isinstance(body, dict) and body.get("preview") else None
+    return read_preview(body) if isinstance(body, dict) and plain(body.get("preview")) else None
 
 
 def _part(row: Mapping[str, Any]) -> Part:

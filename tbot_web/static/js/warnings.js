@@ -1,6 +1,7 @@
 // What an owner must know before trusting the bot, whatever it does at the moment: recovery key, backups, drill, audit, second factor.
 import { byId, el } from "./dom.js";
 import * as f from "./format.js";
+import { age } from "./live.js";
 
 const HOUR = 3600_000;
 const BACKUP_OLD = 36 * HOUR;
@@ -9,14 +10,18 @@ const DRILL_OLD = 8 * 24 * HOUR;
 const since = (iso) => (f.instant(iso) === null ? null : Date.now() - f.instant(iso));
 const ago = (ms) => `${f.duration(ms / 1000)} ago`;
 
-/** [kind, words, page] each; kind "bad" is worse than "". Unknown facts warn of nothing: the bar tells who is silent. */
-function warningsNow(system, backups, own) {
-  return [...audit(system), ...recovery(system), ...stored(system, backups), ...drill(backups), ...secondFactor(system, own)];
+/** [kind, words, page] each; kind "bad" is worse than "". What is not known warns of nothing; a silent runner does. */
+function warningsNow(part, backups, own) {
+  const system = part?.body;
+  return [...runner(part), ...recovery(system), ...stored(system, backups), ...drill(backups), ...secondFactor(system, own)];
 }
 
-function audit(system) {
-  const problem = system?.audit?.problem ?? system?.audit_problem;
-  return problem ? [["bad", `The audit log is damaged: ${problem}. Keep storage/audit as it is and look at it.`, "audit"]] : [];
+function runner(part) {
+  if (part?.stale) {
+    const words = "Logins, settings, keys and the audit log wait for it; Stop and Kill do not. A damaged audit log or a wrong key stops it: its own log says which.";
+    return [["bad", `The provisioning runner has been silent for ${f.duration(age(part))}. ${words}`]];
+  }
+  return part?.body.problem ? [["bad", `The stored settings cannot be used: ${part.body.problem}`]] : [];
 }
 
 function recovery(system) {
@@ -50,13 +55,13 @@ function secondFactor(system, own) {
 
 export function drawWarnings(system, backups) {
   const strip = byId("warnings");
-  const rows = warningsNow(system?.body, backups?.body, strip.dataset.totp);
+  const rows = warningsNow(system, backups?.body, strip.dataset.totp);
   strip.hidden = rows.length === 0;
-  const key = JSON.stringify(rows);
+  const key = JSON.stringify(rows.map(([kind, words, page]) => [kind, words.replace(/\d+ (s|min)\b/g, ""), page]));
   if (strip.dataset.key === key) return;
   strip.dataset.key = key;
   strip.replaceChildren(el("ul", {}, rows.map(([kind, words, page]) => {
-    const link = strip.dataset[page] && el("a", { href: strip.dataset[page] }, "Look");
+    const link = page && strip.dataset[page] && el("a", { href: strip.dataset[page] }, "Look");
     return el("li", { class: kind }, el("span", {}, words, " "), link);
   })));
 }

@@ -196,3 +196,27 @@ def test_after_a_failed_saving_the_way_back_brings_what_was_typed(site):
     site.log_in()
     publish_steps(site, "failed", "undone", "failed", failed="failed")
     assert 'href="/configuration?again=1"' in site.browser.get("/progress").text
+
+
+def test_what_raises_a_risk_takes_the_password_and_names_the_keys_while_the_form_stays_as_typed(site):
+    site.provisioned()
+    site.log_in()
+    faults = {"MAX_TRADES": "raised from 4 to 9", "step_up_password": "Type your password."}
+    site.runner.refuse("provision", "step_up", "Confirm it.", body={"totp": True}, **faults)
+    answer = site.post("/configuration", "/configuration", MAX_TRADES="9")
+    assert answer.status_code == 422
+    assert 'href="#MAX_TRADES"' in answer.text
+    assert "raised from 4 to 9" in answer.text
+    assert "values to correct" not in answer.text
+    assert re.search(r'name="step_up_password"[^>]*form="configuration"', answer.text, re.S)
+    assert 'name="step_up_code"' in answer.text
+    assert re.search(r'id="MAX_TRADES"[^>]*value="9"', answer.text)
+
+
+def test_the_proof_goes_beside_the_values_and_is_no_value(site):
+    site.provisioned()
+    site.log_in()
+    proof = {"step_up_password": "my words", "step_up_code": "123456"}
+    site.post("/configuration", "/configuration", MAX_TRADES="9", **proof)
+    step_up = {"password": "my words", "code": "123456"}
+    assert site.runner.last("provision") == {"values": {"MAX_TRADES": "9"}, "step_up": step_up}

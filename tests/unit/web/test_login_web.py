@@ -136,7 +136,7 @@ def test_the_first_admin_is_logged_in_at_once_and_shown_how_to_begin(site):
     site.runner.reply = ENTERED
     answer = site.post("/register", "/register", username="alex", email="e", password="p" * 15, again="p" * 15)
     kind, body, _ = site.runner.asked[-1]
-    assert (kind, body) == ("register", {"username": "alex", "password": "p" * 15, "email": "e"})
+    assert (kind, body) == ("register", {"username": "alex", "password": "p" * 15, "email": "e", "device": ""})
     assert answer.location == "/recovery?first=1"
     site.log_in()
     assert "How to begin" in site.browser.get("/?welcome=1").text
