@@ -2,18 +2,24 @@
 
 Authority is checked here and nowhere else, from the runner's own database: whatever the web believes counts nothing."""
 
+import contextlib
 import sqlite3
 
 from tbot_bot.config.access import Access
 from tbot_bot.config.desk_kind import Kinds, Lane, Outcome, name_of, refused
 from tbot_bot.config.ephemeral import frozen
-from tbot_bot.config.permissions import PERMISSIONS, Permission, StepUp, allowed, role_needed
+from tbot_bot.config.permissions import PERMISSIONS, Needs, Permission, StepUp, allowed, role_needed
 from tbot_bot.config.security_users import User
-from tbot_bot.domain.errors import TbotError
+from tbot_bot.domain.errors import AuditUnavailable, TbotError
 from tbot_bot.domain.settings import UserRole
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.support.envelope import Reply, Request
 from tbot_bot.support.logs import redact
+
+_ASKED_WHILE_TYPING = frozenset({"validate"})
+_ON_RECORD = frozenset({"step_up", "expired", "not_allowed"})
+"""Refusals that whoever made them has recorded in words of their own."""
+_LONGEST_WHY = 300
 
 
 class Desk:
@@ -43,7 +49,9 @@ class Desk:
             if denied is not None:
                 return Outcome(denied)
             with turns.alone() if kind.alone else turns.together():
-                return kind.handle(request, user)
+                outcome = kind.handle(request, user)
+            self._note_refusal(request, user, outcome.reply)
+            return outcome
         except TbotError as error:
             return Outcome(refused("failed", redact(str(error))))
         except OSError as error:
@@ -62,6 +70,15 @@ class Desk:
         if permission.step_up is StepUp.ALWAYS and user is not None:
             return self._access.step_up(request, user)
         return None
+
+    def _note_refusal(self, request: Request, user: User | None, reply: Reply) -> None:
+        """A wish that was not granted is on record too; where that fails it stays refused all the same."""
+        asked_by_anyone = PERMISSIONS[request.kind].needs is Needs.ANYONE
+        if reply.ok or asked_by_anyone or request.kind in _ASKED_WHILE_TYPING or reply.code in _ON_RECORD:
+            return
+        detail = {"kind": request.kind, "code": reply.code, "why": reply.message[:_LONGEST_WHY], "ip": request.ip}
+        with contextlib.suppress(AuditUnavailable):
+            self._audit.record("request_refused", name_of(user), detail)
 
     def _turn_away(self, request: Request, user: User | None, needed: UserRole) -> Reply:
         self._audit.record("request_not_allowed", name_of(user), {"kind": request.kind, "ip": request.ip})

@@ -18,6 +18,7 @@ from tbot_bot.config.audit_desk import AuditDesk
 from tbot_bot.config.permissions import PERMISSIONS
 from tbot_bot.domain.errors import AuditUnavailable
 from tbot_bot.reporting.audit_trail import AuditTrail
+from tbot_bot.support.atomic_file import read_lines
 from tests.unit.config.conftest import PASSWORD, Rig
 
 STEP_UP = {"step_up": {"password": PASSWORD, "code": ""}}
@@ -199,3 +200,24 @@ def test_settings_that_cannot_be_audited_are_not_saved(house: Rig) -> None:
     assert wanted
     after = effects(house)
     assert {name for name in before | after if before.get(name) != after.get(name)} == set()
+
+
+def test_a_wish_that_is_not_granted_is_on_record(house: Rig) -> None:
+    house.problems = ("keys/broker.key is missing",)
+    assert house.ask("start", {}, house.token).code == "failed"
+    assert house.ask("backtest", {"first": "yesterday"}, house.token).code == "invalid"
+    assert house.ask("validate", {"values": {"MAX_TRADES": "many"}}, house.token).code == "invalid"
+
+    rows = [row for row in read_lines(house.paths.audit_log) if row["event"] == "request_refused"]
+    assert [(row["actor"], row["detail"]["kind"], row["detail"]["code"]) for row in rows] == [
+        ("ada", "start", "failed"),
+        ("ada", "backtest", "invalid"),
+    ]
+    assert "broker.key is missing" in rows[0]["detail"]["why"]
+
+
+def test_a_refusal_stays_one_when_it_cannot_be_recorded(house: Rig) -> None:
+    with full(house):
+        reply = house.ask("backtest", {"first": "yesterday"}, house.token)
+
+    assert reply.code == "invalid"
