@@ -34,17 +34,14 @@ class StateFollower:
         """Enter what came since; what cannot be entered now waits for the next round."""
         try:
             facts = os.stat(self._file)
+            look = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            if look != self._looked_at:
+                self._enter(read_lines(self._file))
+                self._looked_at = look
         except FileNotFoundError:
             return
-        look = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
-        if look == self._looked_at:
-            return
-        try:
-            self._enter(read_lines(self._file))
-        except AuditUnavailable as error:
-            _log.error("state transitions wait for the audit log", extra={"fields": {"why": str(error)}})
-            return
-        self._looked_at = look
+        except (AuditUnavailable, OSError) as error:
+            _log.error("state transitions wait to be audited", extra={"fields": {"why": str(error)}})
 
     def _enter(self, rows: Sequence[Mapping[str, Any]]) -> None:
         known = [row for row in rows if _place(row) is not None]

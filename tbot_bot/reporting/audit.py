@@ -31,6 +31,7 @@ from tbot_bot.reporting.audit_chain import (
 )
 from tbot_bot.reporting.audit_search import newest
 from tbot_bot.support.atomic_file import LineLog, ensure_folder
+from tbot_bot.support.audit_anchors import known_anchors
 from tbot_bot.support.logs import redact
 from tbot_bot.support.path_resolver import Paths
 
@@ -55,6 +56,8 @@ class AuditWriter:
             if isinstance(error, AuditUnavailable):
                 raise
             raise AuditUnavailable(f"the audit log cannot be opened: {error.strerror}") from error
+        if self._head.seq == 0:
+            self._tell_of_earlier_log()
         if torn:
             self.record("audit_torn_line", "runner", {"bytes": torn, "why": "a crash while writing; it was cut off"})
 
@@ -112,6 +115,12 @@ class AuditWriter:
     def close(self) -> None:
         self._log.close()
         os.close(self._lease)
+
+    def _tell_of_earlier_log(self) -> None:
+        """A log that vanished is not begun anew in silence; it must be begun, or no restore could be asked for."""
+        seen = max(known_anchors(self._paths), key=lambda anchor: anchor.seq, default=None)
+        if seen is not None:
+            self.record("audit_log_vanished", "runner", {"where": seen.where, "saw_record": seen.seq, "at": seen.at})
 
     def _drop_half(self) -> None:
         """Take back what a failed write left, a whole line without certainty too: the next record has its place."""
@@ -204,6 +213,12 @@ def _changed(head: Head) -> AuditUnavailable:
 
 
 def _begin(paths: Paths) -> Head:
+    """A new chain. A sealed key without its log is not thrown away for that."""
+    if audit_key.sealed_key_file(paths).exists():
+        raise AuditUnavailable(
+            f"the audit log is gone, but {audit_key.sealed_key_file(paths).name} is still there. Restore the log from "
+            "a backup, or move the whole folder storage/audit away to begin a new one"
+        )
     head = Head(0, GENESIS, audit_key.make_first_key(paths), 0)
     write_head(paths, head)
     return head

@@ -113,7 +113,7 @@ def read_lines(path: Path) -> tuple[dict[str, Any], ...]:
         return ()
     rows = []
     for line in path.read_bytes().split(b"\n"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(line)
             if isinstance(value, dict):
                 rows.append(value)

@@ -132,6 +132,17 @@ def test_rows_that_are_none_and_a_flood_are_survived(bench: Bench) -> None:
     assert bench.rows("state_rows_left_out")[0]["detail"] == {"count": 101}
 
 
+def test_what_cannot_be_read_or_is_nested_without_end_does_not_end_the_runner(bench: Bench) -> None:
+    with bench.paths.state_log.open("ab") as file:
+        file.write(b"[" * 100_000 + b"\n")
+    bench.follower.take()
+    assert [seq for seq, _ in bench.entered()] == [1]
+
+    bench.paths.state_log.unlink()
+    bench.paths.state_log.mkdir()
+    bench.follower.take()
+
+
 def test_without_a_state_log_there_is_nothing_to_enter(bench: Bench) -> None:
     bench.paths.state_log.unlink()
     bench.follower.take()

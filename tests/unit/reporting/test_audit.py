@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from tbot_bot.domain.errors import AuditUnavailable
@@ -11,6 +12,7 @@ from tbot_bot.reporting.audit import AuditWriter
 from tbot_bot.reporting.audit_chain import head_file
 from tbot_bot.reporting.audit_key import first_key_file
 from tbot_bot.reporting.audit_verify import verify
+from tbot_bot.support.audit_anchors import Anchor, keep_anchor
 from tbot_bot.support.clock import ManualClock
 from tbot_bot.support.logs import add_secret
 from tbot_bot.support.path_resolver import Paths
@@ -267,3 +269,26 @@ def test_half_characters_are_recorded_as_question_marks(paths: Paths) -> None:
 
     _reopened(paths).close()
     assert (verify(paths).last, verify(paths).problem) == (6, None)
+
+
+def test_a_log_that_vanished_is_not_begun_anew_in_silence(paths: Paths) -> None:
+    keep_anchor(paths.control, Anchor("the runner", 5, "0" * 64))
+    paths.audit_log.unlink()
+    head_file(paths).unlink()
+
+    _reopened(paths).close()
+    _reopened(paths).close()
+
+    rows = [json.loads(line) for line in paths.audit_log.read_bytes().splitlines()]
+    assert [(row["event"], row["detail"]["saw_record"]) for row in rows] == [("audit_log_vanished", 5)]
+
+
+def test_a_sealed_key_without_its_log_stops_the_writer(paths: Paths) -> None:
+    writer = _reopened(paths)
+    writer.seal_first_key(str(pyrage.x25519.Identity.generate().to_public()))
+    writer.close()
+    paths.audit_log.unlink()
+    head_file(paths).unlink()
+
+    with pytest.raises(AuditUnavailable, match="still there"):
+        _reopened(paths)
