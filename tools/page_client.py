@@ -14,7 +14,7 @@ class Form:
 
     action: str
     method: str
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str | list[str]] = field(default_factory=dict)
 
 
 class _FormReader(HTMLParser):
@@ -46,13 +46,13 @@ class _FormReader(HTMLParser):
             fields[self._area] = ""
 
     @staticmethod
-    def _input(at: dict[str, str], names: set[str], fields: dict[str, str]) -> None:
+    def _input(at: dict[str, str], names: set[str], fields: dict[str, str | list[str]]) -> None:
         kind = at.get("type", "text")
         if kind in ("submit", "button", "reset", "image"):
             return
         if kind in ("checkbox", "radio"):
             if "checked" in names:
-                fields[at["name"]] = at.get("value", "on")
+                _add(fields, at["name"], at.get("value", "on"))
             return
         fields[at["name"]] = at.get("value", "")
 
@@ -64,9 +64,16 @@ class _FormReader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._area and self.forms:
-            self.forms[-1].fields[self._area] += data
+            typed = self.forms[-1].fields
+            typed[self._area] = f"{typed[self._area]}{data}"
         elif data.strip():
             self.text.append(data.strip())
+
+
+def _add(fields: dict[str, str | list[str]], name: str, value: str) -> None:
+    """A ticked box is sent beside everything else of its name, in the order of the page."""
+    before = fields.get(name, [])
+    fields[name] = [*(before if isinstance(before, list) else [before]), value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,10 @@ class Browser:
         values = {**form.fields, **(changes or {})}
         answer = self._session.post(url, data=values, headers={"Referer": page.url}, timeout=60)
         return self._page(answer)
+
+    def take_cookie(self, name: str, value: str) -> None:
+        """Hold a cookie as if the site had set it."""
+        self._session.cookies.set(name, value)
 
     def cookie(self, name: str) -> str:
         """A cookie's value; empty when the site has set none."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import requests
 
+from tbot_bot.domain.session import ARMED_STATES
 from tbot_bot.paper.store import Store
 from tbot_bot.support.path_resolver import Paths
 from tools.child import children, end, start_python
@@ -14,7 +15,7 @@ from tools.demo_process import DemoProcess, Killed
 from tools.foreground import free_port, free_port_pair
 from tools.killers import Killer, Moment, Strike
 from tools.page_client import Browser
-from tools.patience import until
+from tools.patience import calmly, press, until
 
 LONGEST_SECONDS = 240.0
 
@@ -95,6 +96,32 @@ class LiveBot:
         parts = self.browser.json(f"/live.json?names={name}").get("parts")
         part = parts.get(name) if isinstance(parts, dict) else None
         return dict(part["body"]) if isinstance(part, dict) else {}
+
+    def shows(self, path: str, action: str) -> bool:
+        """Whether the page offers the form."""
+        return any(form.action.endswith(action) for form in self.browser.open(path).forms)
+
+    def set_up(self, person: dict[str, str]) -> None:
+        """As on a first day: configured, registered, a universe built; the venue's clock stands still."""
+        browser = self.browser
+        until("the web", 60, lambda: browser.open("/health").status == 200)
+        self.admin("/clock/pause")
+        paper = {"BROKER_URL": f"http://127.0.0.1:{self.paper}"}
+        press(browser, "/configuration", "/configuration", paper, lambda: self.shows("/register", "/register"))
+        until("the registration", 60, lambda: self.shows("/register", "/register"))
+        press(browser, "/register", "/register", person, lambda: self.shows("/", "/logout"))
+        press(browser, "/universe", "/universe/build", {}, lambda: bool(self.part("universe").get("built_at")))
+        until("the universe", 60, lambda: self.part("universe").get("built_at"))
+
+    def start(self) -> None:
+        """Armed, and the venue's clock runs."""
+        press(self.browser, "/", "/start", {}, lambda: self.armed)
+        until("the armed bot", 30, lambda: self.armed)
+        self.admin("/clock/run")
+
+    @property
+    def armed(self) -> bool:
+        return calmly(lambda: self.browser.json("/live.json").get("state"), None) in ARMED_STATES
 
     def stop(self) -> None:
         end(self._process)
