@@ -60,6 +60,7 @@ class RequestCounter:
             wanted=lambda name: name == self._flag or _REQUEST_NAME.fullmatch(name) is not None,
             leave=self._belongs_to_others,
             owners=owners,
+            fair=True,
         )
         for stale in self._inbox.leftovers():
             # Claimed before a crash: whether it was acted on is unknown, so it is not acted on now.

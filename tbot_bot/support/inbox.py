@@ -6,6 +6,7 @@ symlink and hung on a FIFO within seconds of attack."""
 
 import contextlib
 import os
+import random
 import secrets
 import stat
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from tbot_bot.support.atomic_file import ensure_folder
 MAX_BYTES = 64 * 1024
 _KEPT_REFUSED = 200
 _MAX_A_ROUND = 256
+_CLEARED_A_ROUND = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,12 @@ class Inbox:
         wanted: Callable[[str], bool],
         leave: Callable[[str], bool],
         owners: frozenset[int] | None = None,
+        fair: bool = False,
     ) -> None:
-        """`owners`: user ids whose files are accepted; None = ours, root's, and the folder owner's."""
+        """`owners`: user ids whose files are accepted; None = ours, root's, and the folder owner's.
+
+        `fair`: when more is there than one round takes, it is drawn by lot, so that no name is always first. Otherwise
+        the first by name. `private` and `refused` must be on the folder's file system: files come there by rename."""
         for place in (private, refused):
             ensure_folder(place)
         self._folder = folder
@@ -58,6 +64,7 @@ class Inbox:
         self._wanted = wanted
         self._leave = leave
         self._owners = owners
+        self._fair = fair
         self._stuck: set[str] = set()
 
     def leftovers(self) -> tuple[Claimed, ...]:
@@ -103,6 +110,8 @@ class Inbox:
             ensure_folder(self._folder, 0o770)
             return []
         self._stuck.intersection_update(names)
+        if self._fair and len(names) > _MAX_A_ROUND:
+            random.SystemRandom().shuffle(names)
         return names
 
     def _take(self, name: str) -> Claimed | Evicted | None:
@@ -155,15 +164,42 @@ class Inbox:
         return frozenset({os.geteuid(), 0, self._folder.stat().st_uid})
 
     def _set_aside(self, path: Path) -> None:
+        """Keep what is small and plain, a link or a folder. A second name of someone's file would keep alive what its
+        owner deletes, and the rest is nothing to look at: those go."""
         with contextlib.suppress(OSError):
-            path.rename(self._refused / path.name)
+            facts = path.lstat()
+            plain = stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and facts.st_size <= MAX_BYTES
+            if plain or stat.S_ISLNK(facts.st_mode) or stat.S_ISDIR(facts.st_mode):
+                path.rename(self._refused / path.name)
+            else:
+                path.unlink()
 
     def _trim_refused(self) -> None:
-        """Keep the newest; a flood must not fill the disk. Folders go only when they are empty."""
+        """Keep the newest; a flood must not fill the disk. Folders are emptied a little each round, so that a huge one
+        holds up nobody."""
         entries = sorted(self._refused.iterdir(), key=lambda path: path.lstat().st_mtime)
+        left = _CLEARED_A_ROUND
         for path in entries[:-_KEPT_REFUSED]:
             with contextlib.suppress(OSError):
-                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    left = self._empty(path, left)
+                    path.rmdir()
+                else:
+                    path.unlink()
+
+    def _empty(self, folder: Path, left: int) -> int:
+        """Remove up to `left` entries of a refused folder; how many may still go. What is a folder in it is moved up
+        beside it and has its turn later: depth costs nothing."""
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if left <= 0:
+                    break
+                left -= 1
+                if entry.is_dir(follow_symlinks=False):
+                    Path(entry.path).rename(self._refused / f"{secrets.token_hex(8)}~folder")
+                else:
+                    Path(entry.path).unlink()
+        return left
 
 
 def _safe(name: str) -> str:

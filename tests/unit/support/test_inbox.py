@@ -13,7 +13,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def _inbox(folder: Path, owners: frozenset[int] | None = None) -> Inbox:
+def _inbox(folder: Path, owners: frozenset[int] | None = None, *, fair: bool = False) -> Inbox:
     root = folder.parent
     return Inbox(
         folder,
@@ -22,6 +22,7 @@ def _inbox(folder: Path, owners: frozenset[int] | None = None) -> Inbox:
         wanted=lambda name: name.endswith(".req"),
         leave=lambda name: name.startswith("."),
         owners=owners,
+        fair=fair,
     )
 
 
@@ -56,7 +57,8 @@ def test_what_is_no_plain_file_is_moved_aside_unread(folder: Path) -> None:
     assert all("\n" not in one.name for one in evicted)
     assert list(folder.iterdir()) == []
     assert secret.read_bytes() == b"key"
-    assert len(list((folder.parent / "refused").iterdir())) == 6
+    kept = {path.name.partition("~")[2] for path in (folder.parent / "refused").iterdir()}
+    assert kept == {"link.req", "folder.req", "name_with_newline"}
 
 
 def test_a_stranger_s_file_is_refused(folder: Path) -> None:
@@ -102,3 +104,41 @@ def test_a_folder_that_vanished_is_made_again(folder: Path) -> None:
 
     assert inbox.take() == ((), ())
     assert folder.is_dir()
+
+
+def test_a_refused_second_name_keeps_no_file_alive_that_its_owner_deletes(folder: Path) -> None:
+    secret = folder.parent / "secret.key"
+    secret.write_bytes(b"key")
+    (folder / "hard.req").hardlink_to(secret)
+    (folder / "junk").hardlink_to(secret)
+
+    assert len(_inbox(folder).take()[1]) == 2
+    assert secret.stat().st_nlink == 1
+
+
+def test_a_name_that_sorts_last_is_not_starved_by_a_steady_flood(folder: Path) -> None:
+    (folder / "zz.req").write_bytes(b"honest")
+    inbox = _inbox(folder, fair=True)
+    for round_number in range(200):
+        for number in range(1024 - len(list(folder.iterdir()))):
+            (folder / f"00-{round_number}-{number}").write_bytes(b"")
+        if any(one.name == "zz.req" for one in inbox.take()[0]):
+            return
+    pytest.fail("an honest request waited 200 rounds")
+
+
+def test_deep_and_wide_folders_go_a_little_each_round(folder: Path) -> None:
+    refused = folder.parent / "refused"
+    inbox = _inbox(folder)
+    for number in range(3):
+        (folder / f"{number}.req" / "a" / "b" / "c").mkdir(parents=True)
+        for each in range(600):
+            (folder / f"{number}.req" / "a" / str(each)).write_bytes(b"x")
+    inbox.take()
+    for round_number in range(40):
+        for number in range(220):
+            (folder / f"junk-{round_number}-{number}").write_bytes(b"x")
+        inbox.take()
+
+    assert len(list(refused.iterdir())) <= 200
+    assert not any(path.is_dir() for path in refused.iterdir())
