@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 from tbot_bot.support.path_resolver import Paths, root_from_environment
 from tools.campaign_audit import audit_campaign
+from tools.campaign_inbox import inbox_campaign
 from tools.campaign_kill import kill_campaign
-from tools.campaign_requests import requests_campaign
 from tools.campaign_simulation import simulation_campaign
 from tools.campaign_venue import venue_campaign
 from tools.figures import Campaign, report_campaign
@@ -17,7 +17,7 @@ from tools.figures import Campaign, report_campaign
 PARTS: Mapping[str, Callable[[str, int], Campaign]] = {
     "audit": audit_campaign,
     "kill": kill_campaign,
-    "requests": requests_campaign,
+    "inbox": inbox_campaign,
     "venue": venue_campaign,
     "simulation": simulation_campaign,
 }

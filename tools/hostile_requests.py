@@ -1,8 +1,11 @@
 """Requests as a compromised web process, or a stranger with a shell, might drop them into `control/requests/`."""
 
+import contextlib
 import json
 import os
 import random
+import socket
+import stat
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,6 +33,8 @@ class Armoury:
     accepted: bytes
     accepted_name: str
     now: Callable[[], datetime]
+    outside: Path
+    """Holds files that the runner must not open for anyone."""
 
 
 Drop = Callable[[Armoury, random.Random, Path], None]
@@ -130,9 +135,11 @@ def odd_name(tools: Armoury, dice: random.Random, folder: Path) -> None:
 def symlink(tools: Armoury, dice: random.Random, folder: Path) -> None:
     """To a key, to something endless, to a proper request, to nothing, to itself."""
     name = f"{uuid.uuid4().hex}.req"
-    keys = tools.paths.runner_private / "runner.key"
-    target = dice.choice((str(keys), "/dev/zero", "/etc/shadow", "nowhere", name, str(tools.paths.bot_state)))
-    (folder / name).symlink_to(target)
+    inner = (tools.paths.runner_private / "runner.key", tools.paths.bot_state, tools.paths.keys / "broker.key")
+    obeyed = tools.outside / f"obeyed-{name}"
+    write_bytes(obeyed, encode_request(fresh(tools, dice, id=name[:32]), tools.runner_key), durable=False)
+    targets = (*map(str, inner), "/dev/zero", "/dev/stdin", "/etc/shadow", "nowhere", name, ".", str(obeyed))
+    (folder / name).symlink_to(dice.choice((*targets, str(tools.outside / "secret"))))
 
 
 def hard_link(tools: Armoury, dice: random.Random, folder: Path) -> None:
@@ -141,6 +148,60 @@ def hard_link(tools: Armoury, dice: random.Random, folder: Path) -> None:
     first = folder.parent / f".linked-{request.id}"
     write_bytes(first, encode_request(request, tools.runner_key), 0o640, durable=False)
     os.link(first, folder / f"{request.id}.req")
+
+
+def hard_link_to_a_secret(tools: Armoury, dice: random.Random, folder: Path) -> None:
+    os.link(tools.outside / "secret", folder / f"{uuid.uuid4().hex}.req")
+
+
+def huge(tools: Armoury, dice: random.Random, folder: Path) -> None:
+    """A proper request followed by more than anyone would send: written out, or a hole that takes no space."""
+    request = fresh(tools, dice)
+    path = folder / f".{request.id}"
+    with path.open("wb") as file:
+        file.write(encode_request(request, tools.runner_key))
+        if dice.random() < 0.5:
+            file.write(bytes(dice.choice((70_000, 1_000_000))))
+        else:
+            file.truncate(dice.choice((70_000, 1 << 32, 1 << 42)))
+    path.rename(folder / f"{request.id}.req")
+
+
+def unix_socket(tools: Armoury, dice: random.Random, folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as channel:
+        place = tools.outside / f"s{dice.randrange(1 << 30)}"
+        channel.bind(str(place))
+        place.rename(folder / f"{uuid.uuid4().hex}.req")
+
+
+def device(tools: Armoury, dice: random.Random, folder: Path) -> None:
+    """Only root can make one; a pipe otherwise."""
+    path = folder / f"{uuid.uuid4().hex}.req"
+    if os.geteuid() == 0:
+        kind, numbers = dice.choice(((stat.S_IFCHR, (1, 5)), (stat.S_IFCHR, (1, 9)), (stat.S_IFBLK, (7, 0))))
+        os.mknod(path, kind | 0o644, os.makedev(*numbers))
+    else:
+        os.mkfifo(path)
+
+
+def unreadable(tools: Armoury, dice: random.Random, folder: Path) -> None:
+    """Nothing may be read of it, or it belongs to someone who has no business here."""
+    request = fresh(tools, dice)
+    path = folder / f".{request.id}"
+    path.write_bytes(encode_request(request, tools.runner_key))
+    if os.geteuid() == 0:
+        os.chown(path, 12_345, 12_345)
+    else:
+        path.chmod(0)
+    path.rename(folder / f"{request.id}.req")
+
+
+def flood(tools: Armoury, dice: random.Random, folder: Path) -> None:
+    """Many at once, most of them of the kind that costs the runner most: properly sealed, to be opened and refused."""
+    for number in range(dice.randint(20, 60)):
+        request = fresh(tools, dice, at=tools.now() - timedelta(hours=1))
+        data = encode_request(request, tools.runner_key) if number % 2 else b"junk"
+        _file(folder, f"{request.id}.req", data)
 
 
 def fifo(tools: Armoury, dice: random.Random, folder: Path) -> None:
@@ -156,15 +217,22 @@ def a_folder(tools: Armoury, dice: random.Random, folder: Path) -> None:
 
 def flag_of_odd_kind(tools: Armoury, dice: random.Random, folder: Path) -> None:
     """The provisioning doorbell as something that is no file."""
-    try:
-        (folder / tools.paths.provision_flag.name).symlink_to("/dev/zero")
-    except FileExistsError:
-        return
+    path = folder / tools.paths.provision_flag.name
+    with contextlib.suppress(FileExistsError):
+        match dice.randrange(4):
+            case 0:
+                path.symlink_to("/dev/zero")
+            case 1:
+                os.mkfifo(path)
+            case 2:
+                path.mkdir()
+            case _:
+                os.link(tools.outside / "secret", path)
 
 
 DROPS: tuple[Drop, ...] = (
     *(flipped, flipped, flipped, truncated, truncated, extended, replayed, renamed, wrong_key, other_kind, out_of_time),
-    *(bad_token, bad_token, sealed_nonsense, sealed_nonsense, noise, odd_name, symlink, hard_link, fifo, a_folder),
-    flag_of_odd_kind,
+    *(bad_token, bad_token, sealed_nonsense, sealed_nonsense, noise, odd_name, symlink, symlink, hard_link, fifo),
+    *(hard_link_to_a_secret, huge, unix_socket, device, unreadable, flood, a_folder, flag_of_odd_kind),
 )
 """None of these may have any effect."""

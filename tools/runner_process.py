@@ -22,16 +22,18 @@ ADDRESS = "192.0.2.7"
 class RunnerProcess:
     """`start`, then `provision`; `token` is the admin's login."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+        """`variables`: more of the runner's environment."""
         self.paths = Paths((folder / "root").resolve())
         self.terminal = folder / "runner.txt"
         self.clock = SystemClock()
         self.courier = Courier(self.paths, self.clock)
         self.token = ""
+        self._variables = dict(variables or {})
         self._process: Process | None = None
 
     def start(self) -> None:
-        variables = {ROOT_VARIABLE: str(self.paths.root)}
+        variables = {**self._variables, ROOT_VARIABLE: str(self.paths.root)}
         self._process = start_python(["-m", "tbot_bot.runtime.provisioning"], self.terminal, variables)
         wait_for("the runner's public key", self.paths.runner_public_key.exists)
 

@@ -4,6 +4,7 @@ Readers see the old generation or the new one, whole. Layout: `storage/gen/00000
 `storage/current` → the generation; `storage/keys`, `storage/secrets` and the root's `.env.enc` lead through it."""
 
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -105,8 +106,9 @@ def seal_generation(paths: Paths, number: int, clock: Clock, *, dual: bool = Fal
         if path.is_file() and not path.is_symlink()
     }
     now = clock.now().isoformat()
-    manifest = {"version": 1, "number": number, "created_at": now, "files": files, "dual": dual}
+    manifest = {"version": 2, "number": number, "created_at": now, "files": files, "dual": dual}
     manifest["keys"] = _keys_of(paths, staging, now)
+    manifest["mac"] = _mac(manifest, staging / "keys")
     write_new(staging / MANIFEST, json_line(manifest))
     for folder in (staging / "keys", staging / "secrets", staging):
         sync_folder(folder)
@@ -166,9 +168,10 @@ def remove(paths: Paths, number: int) -> None:
 def faults_of(folder: Path, keys: Path | None = None) -> tuple[str, ...]:
     """How the files differ from the manifest, in sentences. `keys`: where the keys are, if not in the generation."""
     try:
-        files = json.loads((folder / MANIFEST).read_bytes())["files"]
-        listed = {str(name): str(entry["sha256"]) for name, entry in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        data = (folder / MANIFEST).read_bytes()
+        manifest = json.loads(data)
+        listed = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return (f"{MANIFEST} of generation {folder.name} is missing or damaged",)
     faults = []
     for name, checksum in listed.items():
@@ -179,7 +182,30 @@ def faults_of(folder: Path, keys: Path | None = None) -> tuple[str, ...]:
             faults.append(f"{name} is not as it was written (generation {folder.name})")
     extra = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
     faults += [f"{name} does not belong to generation {folder.name}" for name in sorted(extra - {*listed, MANIFEST})]
+    if not faults and not _genuine(data, manifest, keys or folder / "keys"):
+        faults.append(f"{MANIFEST} of generation {folder.name} is not as it was written; restore it from a backup")
     return tuple(faults)
+
+
+def _genuine(data: bytes, manifest: dict[str, Any], keys: Path) -> bool:
+    """Whether the manifest is byte for byte what was written beside these keys. The first release signed none."""
+    if manifest.get("version") == 1 and "mac" not in manifest:
+        return True
+    mac = manifest.pop("mac", None)
+    try:
+        same = isinstance(mac, str) and hmac.compare_digest(mac.encode(), _mac(manifest, keys).encode())
+        return same and json_line({**manifest, "mac": mac}) == data
+    except ValueError:
+        return False
+
+
+def _mac(manifest: Mapping[str, Any], keys: Path) -> str:
+    """HMAC-SHA256 of the rest of the manifest, by all of the generation's keys."""
+    secret = hashlib.sha256(b"tbot-generation-manifest")
+    for name in sorted(manifest["files"]):
+        if name.startswith("keys/"):
+            secret.update((keys / Path(name).name).read_bytes() + b"\n")
+    return hmac.new(secret.digest(), json_line(manifest), hashlib.sha256).hexdigest()
 
 
 def _link(link: Path, target: Path) -> bool:

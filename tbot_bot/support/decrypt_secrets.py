@@ -3,6 +3,7 @@
 Path by path, a reader would mix two generations during a rotation: 1,463 of 44,407 reads failed so. The folder handle
 stays valid while `current` is swapped; when the old generation is removed meanwhile, we start over with the new one."""
 
+import base64
 import hashlib
 import json
 import os
@@ -52,7 +53,7 @@ class GenerationFolder:
         name = SECRET_FILES[category]
         token = self._read(f"secrets/{name}")
         try:
-            return wrapping(self.keys(category)).decrypt(token)
+            return wrapping(self.keys(category)).decrypt(_exact(token))
         except InvalidToken as error:
             raise SecretUnavailable(
                 f"secrets/{name} cannot be decrypted with keys/{key_file(category)}: one of them is damaged. "
@@ -101,6 +102,18 @@ class GenerationFolder:
         if not data:
             raise SecretUnavailable(f"{name} is empty; restore it from a backup")
         return data
+
+
+def _exact(token: bytes) -> bytes:
+    """A Fernet token still decrypts with blanks or padding appended; a file that is not exactly what was written is
+    damaged. Raises InvalidToken."""
+    try:
+        same = base64.urlsafe_b64encode(base64.urlsafe_b64decode(token)) == token
+    except ValueError:
+        same = False
+    if not same:
+        raise InvalidToken
+    return token
 
 
 def _way_back(category: str) -> str:

@@ -31,8 +31,11 @@ class StateFile:
                 text = file.read(_MAX_BYTES)
         except OSError as error:
             raise StateCorrupt(f"{self._paths.bot_state.name} cannot be read: {error.strerror}") from error
+        word, newline, rest = text.partition(b"\n")
+        if not newline or rest:
+            raise StateCorrupt(f"{self._paths.bot_state.name} holds no state word and newline")
         try:
-            return BotState(text.decode("ascii").removesuffix("\n"))
+            return BotState(word.decode("ascii"))
         except ValueError as error:
             raise StateCorrupt(f"{self._paths.bot_state.name} holds no state word") from error
 

@@ -14,7 +14,7 @@ from tools.figures import report_campaign
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("campaign")]
 
 
-@pytest.mark.parametrize(("part", "points"), [("requests", 300), ("venue", 50), ("simulation", 50), ("audit", 2000)])
+@pytest.mark.parametrize(("part", "points"), [("inbox", 4_000), ("venue", 50), ("simulation", 50), ("audit", 2000)])
 def test_a_small_campaign_violates_nothing(
     part: str, points: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

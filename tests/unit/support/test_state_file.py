@@ -24,7 +24,9 @@ def test_a_missing_state_is_corrupt_and_never_guessed(state: StateFile) -> None:
         state.read()
 
 
-@pytest.mark.parametrize("content", [b"", b"idle\nidle\n", b"IDLE\n", b" idle\n", b"idle\0\n", b"\xff\xfe", b"i" * 70])
+@pytest.mark.parametrize(
+    "content", [b"", b"idle", b"idle\n\n", b"idle\nidle\n", b"IDLE\n", b" idle\n", b"idle\0\n", b"\xff\xfe", b"i" * 70]
+)
 def test_anything_but_one_state_word_is_corrupt(state: StateFile, tmp_path: Path, content: bytes) -> None:
     state.initialize("test")
     Paths(tmp_path).bot_state.write_bytes(content)
