@@ -74,6 +74,7 @@ def mutate(paths: Paths, access: Access, token: str, points: int, dice: random.R
 def targets(paths: Paths, access: Access, token: str) -> Iterator[Target]:
     yield from _sealed()
     yield Target("session tokens", 14, [token.encode()], lambda text: access.who(text.decode("latin-1")) is not None)
+    yield _challenges(access, token)
     yield from _secret_files(paths)
     yield _manifests(paths)
     yield _states(paths)
@@ -93,6 +94,18 @@ def _sealed() -> Iterator[Target]:
     replies = [encode_reply(Reply(ok=ok, code="ok", message="", body={"token": "t"}), one) for ok in (True, False)]
     refuses = _raises_not(lambda data: decode_reply(data, asker, one.kind, one.id), RequestRefused)
     yield Target("replies", 14, replies, refuses)
+
+
+def _challenges(access: Access, token: str) -> Target:
+    """What stands between the password and the code; the unchanged one is good for one use."""
+    opened, user = access.open(), access.who(token)
+    assert opened is not None
+    assert user is not None
+    challenges = opened.challenges
+    made = challenges.make(user, "")
+    return Target(
+        "login challenges", 6, [made.encode()], lambda text: bool(challenges.take(text.decode("latin-1"), ""))
+    )
 
 
 def _secret_files(paths: Paths) -> Iterator[Target]:

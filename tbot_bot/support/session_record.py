@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tbot_bot.support.atomic_file import json_line
+
 MAX_COOKIE = 4096
 _MAX_RECORD = 4096
 _MAX_TRACKED = 10_000
@@ -32,7 +34,8 @@ class SessionRecord:
     idle_until: datetime
 
     def to_json(self) -> dict[str, str]:
-        return {
+        """`sum` shows a damaged file: half a change, such as another role, is no record at all."""
+        row = {
             "user": self.user,
             "role": self.role,
             "created_at": self.created_at.isoformat(),
@@ -41,6 +44,7 @@ class SessionRecord:
             "seen_at": self.seen_at.isoformat(),
             "idle_until": self.idle_until.isoformat(),
         }
+        return {**row, "sum": hashlib.sha256(json_line(row)).hexdigest()}
 
     @property
     def touch_every(self) -> timedelta:
@@ -58,14 +62,16 @@ def digest(cookie: str) -> str:
 
 
 def read_record(path: Path) -> SessionRecord | None:
-    """The record at `path`; None when missing, not a regular file, or not a record."""
+    """The record at `path`; None when missing, not a regular file, or not, byte for byte, what a record is written
+    as."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        row = json.loads(os.read(handle, _MAX_RECORD))
-        return SessionRecord(
+        data = os.read(handle, _MAX_RECORD)
+        row = json.loads(data)
+        record = SessionRecord(
             user=str(row["user"]),
             role=str(row["role"]),
             created_at=_utc(row["created_at"]),
@@ -74,6 +80,7 @@ def read_record(path: Path) -> SessionRecord | None:
             seen_at=_utc(row["seen_at"]),
             idle_until=_utc(row["idle_until"]),
         )
+        return record if json_line(record.to_json()) == data else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     finally:

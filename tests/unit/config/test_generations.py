@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ import pytest
 
 from tbot_bot.config import generations
 from tbot_bot.config.key_manager import create_keys, key_faults
+from tbot_bot.support.atomic_file import json_line
 from tbot_bot.support.clock import ManualClock
 from tbot_bot.support.encrypt_secrets import CATEGORIES
 from tbot_bot.support.path_resolver import Paths
@@ -103,3 +105,39 @@ def test_an_open_key_is_a_fault(paths: Paths) -> None:
     (paths.keys / "broker.key").chmod(0o644)
 
     assert "broker.key" in key_faults(paths.keys)[0]
+
+
+def _forged(data: bytes) -> list[bytes]:
+    """The manifest with another meaning, with another spelling, and as that of the first release."""
+    row = json.loads(data)
+    plain = {key: value for key, value in row.items() if key != "mac"}
+    other = {**row, "number": 9}
+    return [
+        data.replace(b'"dual":false', b'"dual":true'),
+        data + b"\n",
+        json.dumps(row).encode(),
+        json_line(plain),
+        json_line({**plain, "mac": "00"}),
+        json_line({**plain, "mac": None}),
+        json_line(other),
+    ]
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_a_manifest_that_is_not_byte_for_byte_what_was_written_is_a_fault(paths: Paths, number: int) -> None:
+    folder = generations.folder_of(paths, 1)
+    path = folder / "MANIFEST.json"
+    assert generations.faults_of(folder) == ()
+    path.write_bytes(_forged(path.read_bytes())[number])
+
+    (fault,) = generations.faults_of(folder)
+    assert "MANIFEST.json of generation 00000001" in fault
+
+
+def test_a_manifest_of_the_first_release_is_still_good(paths: Paths) -> None:
+    folder = generations.folder_of(paths, 1)
+    path = folder / "MANIFEST.json"
+    row = json.loads(path.read_bytes())
+    path.write_bytes(json_line({key: row[key] for key in ("number", "created_at", "files")} | {"version": 1}))
+
+    assert generations.faults_of(folder) == ()

@@ -93,3 +93,14 @@ def test_readers_never_mix_generations_while_they_are_replaced(tmp_path: Path) -
 
     assert len(seen) > 15
     assert all(broker == smtp for broker, smtp in seen)
+
+
+@pytest.mark.parametrize("more", [b"\n", b" ", b"=", b"==", b"\0", b"\r\n", b"A"])
+def test_a_secret_with_something_appended_is_damaged_though_fernet_would_open_it(tmp_path: Path, more: bytes) -> None:
+    paths = Paths(tmp_path)
+    _generation(paths)
+    path = paths.secrets / "broker_credentials.json.enc"
+    path.write_bytes(path.read_bytes() + more)
+
+    with pytest.raises(SecretUnavailable):
+        with_generation(paths, lambda now: now.decrypt("broker"))

@@ -76,3 +76,25 @@ def test_activity_is_told_every_tenth_of_the_idle_time_and_at_most_each_minute(i
 @pytest.mark.parametrize("other", ["token\n", "token ", "token=", "token\0", "Token", ""])
 def test_no_other_text_has_the_same_digest(other: str) -> None:
     assert digest(other) != digest("token")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'"role":"admin"', b'"role":"Admin"'),
+        (b'"user":"ada"', b'"user":"adb"'),
+        (b"{", b"{ "),
+        (b"}\n", b"}"),
+        (b"14:50", b"14:51"),
+    ],
+)
+def test_a_record_that_is_not_byte_for_byte_what_was_written_is_none(
+    tmp_path: Path, change: tuple[bytes, bytes]
+) -> None:
+    write_json(tmp_path / "r", RECORD.to_json())
+    data = (tmp_path / "r").read_bytes()
+    changed = data.replace(*change)
+    (tmp_path / "r").write_bytes(changed)
+
+    assert (read_record(tmp_path / "r") is None) == (changed != data)
+    assert changed != data or change[0] == b"14:50"
