@@ -31,7 +31,7 @@ const tables = { positions, candidates, orders, trades };
 
 const needs = {
   timeline: ["status", "trades", "positions"], equity: ["account", "status"], risk: ["status"], positions: ["positions"],
-  candidates: ["candidates"], orders: ["orders"], trades: ["trades"], log: ["log", "alerts"], health: ["status", "system", "backups"],
+  candidates: ["candidates"], orders: ["orders"], trades: ["trades"], log: ["log", "alerts"], health: ["system", "status", "backups"],
 };
 
 const draws = {

@@ -62,12 +62,13 @@ const row = (kind, sign) => (name, words) => el("div", { class: kind },
 const ok = row("ok", "✓"), not = row("not", "✕"), old = row("old", "?");
 
 export function drawHealth(host, status, parts) {
-  const streams = (status.streams ?? []).map((s) =>
-    (s.connected ? ok : not)(`Stream ${s.name}`, s.words || (s.connected ? "connected" : "not connected")));
-  host.replaceChildren(el("div", { class: "health" },
-    runtime(parts.status), books(status), data(status), streams, vix(status), universe(status), runner(parts.system), backups(parts.backups), (status.units ?? []).map(unit)));
+  const bot = status ? [runtime(parts.status), books(status), data(status), streams(status), vix(status), universe(status)]
+    : not("Strategy runtime", "has published nothing yet");
+  host.replaceChildren(el("div", { class: "health" }, bot, runner(parts.system), backups(parts.backups), (status?.units ?? []).map(unit)));
 }
 
+const streams = (status) => (status.streams ?? []).map((s) =>
+  (s.connected ? ok : not)(`Stream ${s.name}`, s.words || (s.connected ? "connected" : "not connected")));
 const runtime = (part) => (part.stale ? not("Strategy runtime", `silent for ${f.duration(age(part))}`) : ok("Strategy runtime", "writing"));
 
 function books({ reconciled }) {
