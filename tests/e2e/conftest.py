@@ -126,8 +126,8 @@ def register(page: Page) -> None:
     page.get_by_role("button", name="Create the admin").click()
 
 
-def log_in(page: Page, password: str = PASSWORD) -> None:
-    page.get_by_label("User name").fill(USER)
+def log_in(page: Page, password: str = PASSWORD, user: str = USER) -> None:
+    page.get_by_label("User name").fill(user)
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Log in").click()
 

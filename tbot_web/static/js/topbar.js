@@ -19,7 +19,7 @@ const LOOK = {
 const DASHBOARD = new Set(["idle", "analyzing", "trading", "monitoring", "updating"]);
 const HOLD_MS = 1000;
 const NEAR_S = 24 * 3600;
-const STAY_MS = 60_000;
+const STAY_MS = 10_000;
 const bar = byId("topbar");
 const notices = byId("notice");
 let said = null;
@@ -179,7 +179,7 @@ export function announce(words, kind = "") {
   if (kind === "good") setTimeout(() => { if (said === mine) { said = null; troubles(); } }, 8000);
 }
 
-/** Someone is here: the login's idle clock starts anew, at most once a minute. Polling alone does not keep it. */
+/** Someone is here: the login's idle clock starts anew, told every ten seconds at most. Polling alone does not keep it. */
 function stay() {
   if (facts.ended || performance.now() - stayed < STAY_MS) return;
   stayed = performance.now();
