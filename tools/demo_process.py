@@ -16,6 +16,7 @@ MODULES = {
     "bot": "tbot_bot.runtime.trader",
     "universe": "tbot_bot.runtime.universe",
     "backtest": "tbot_bot.backtest",
+    "backup": "tbot_bot.runtime.backup",
 }
 """Supervised unit → the module it runs, as tools.foreground starts them."""
 

@@ -50,6 +50,7 @@ def programs(paper_options: tuple[str, ...], extra: Program) -> tuple[Program, .
         Program("bot", "tbot_bot.runtime.trader", 40),
         Program("universe", "tbot_bot.runtime.universe", 50, options=("--watch",)),
         Program("backtest", "tbot_bot.backtest", 60, options=("--watch",)),
+        Program("backup", "tbot_bot.runtime.backup", 70, options=("--watch",)),
         extra,
     )
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tbot_bot.backup import recovery
 from tbot_bot.backup.manifest import PARTS
-from tbot_bot.backup.opened import open_backup, scratch
+from tbot_bot.backup.opened import open_backup, scratch, with_recovery_key
 from tbot_bot.backup.preview import part_changes, warnings
 from tbot_bot.backup.recovery import RecoveryKey, new_recovery_key, parse_recovery_key
 from tbot_bot.backup.restore import Order, RestoredAuditLog, Restorer
@@ -160,7 +160,7 @@ class BackupDesk:
             shutil.rmtree(folder)
             key = parse_recovery_key(text_of(request, "identity"))
             add_secret(key.identity)
-            opened = open_backup(path, key, folder, lambda _: True)
+            opened = open_backup(path, with_recovery_key(key), folder, lambda _: True)
             changes = part_changes(self._paths, opened)
             words = warnings(self._paths, opened.manifest, self._tools.clock.now())
         except TbotError as error:

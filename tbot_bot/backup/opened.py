@@ -68,7 +68,19 @@ class Opened:
         raise BackupRefused("The backup's settings do not fit this release: " + "; ".join(map(str, parsed)))
 
 
-def open_backup(source: Path, key: RecoveryKey, folder: Path, wanted: Callable[[Entry], bool]) -> Opened:
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """An identity that opens backups, and the key that their manifests are signed with."""
+
+    identity: str = field(repr=False)
+    mac_key: bytes = field(repr=False)
+
+
+def with_recovery_key(key: RecoveryKey) -> Opener:
+    return Opener(key.identity, key.mac_key)
+
+
+def open_backup(source: Path, opener: Opener, folder: Path, wanted: Callable[[Entry], bool]) -> Opened:
     """Read the whole backup; the members that are `wanted` are extracted, all others only checked.
 
     Raises BackupRefused or OSError; what lies in `folder` is then to be thrown away."""
@@ -90,7 +102,7 @@ def open_backup(source: Path, key: RecoveryKey, folder: Path, wanted: Callable[[
 
     try:
         with source.open("rb") as file:
-            manifest = unpack(file, key.identity, key.mac_key, take)
+            manifest = unpack(file, opener.identity, opener.mac_key, take)
         for one in files:
             one.flush()
             os.fsync(one.fileno())

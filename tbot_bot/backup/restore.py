@@ -13,10 +13,11 @@ from typing import Protocol
 
 from tbot_bot.backup.contents import AUDIT_HEAD, AUDIT_KEY, AUDIT_LOG, LEDGER, USERS, record_path
 from tbot_bot.backup.manifest import PARTS
-from tbot_bot.backup.opened import Opened, open_backup
+from tbot_bot.backup.opened import Opened, open_backup, with_recovery_key
 from tbot_bot.backup.preview import audit_relation
 from tbot_bot.backup.records import goes_on_from
 from tbot_bot.backup.recovery import RecoveryKey, confirm
+from tbot_bot.backup.shelf import undisturbed
 from tbot_bot.backup.swap import Plan, Swap, kept_of, read_plan, remove_plan, stage_of, swap_files, write_plan
 from tbot_bot.backup.users import make_ready, put
 from tbot_bot.config import generations
@@ -36,6 +37,8 @@ from tbot_bot.support.encrypt_secrets import CATEGORIES, SECRET_FILES, new_key, 
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.recovery_record import read_recovery
 
+_PATIENCE = 20.0
+"""Seconds to wait for a backup that is being made: it must not copy files that are being exchanged."""
 _STATE_LOG_MODE = 0o644
 _ACTOR = "runner"
 
@@ -75,6 +78,10 @@ class Restorer:
     def restore(self, order: Order) -> Plan:
         """Carry out all of it. Raises a TbotError, OSError or sqlite3.Error; before the commit nothing has changed,
         after it the next start finishes it."""
+        with undisturbed(self._paths, _PATIENCE):
+            return self._restore(order)
+
+    def _restore(self, order: Order) -> Plan:
         self.recover()
         plan = self._begun(order)
         self._audit.record("restore_begun", order.by, {"ip": order.ip, "backup": plan.backup, "parts": plan.parts})
@@ -126,7 +133,7 @@ class Restorer:
         """Everything under its final content, durable, beside what is in use."""
         stage = stage_of(self._paths)
         ensure_folder(stage)
-        opened = open_backup(order.backup, order.key, stage, lambda entry: entry.part in order.parts)
+        opened = open_backup(order.backup, with_recovery_key(order.key), stage, lambda entry: entry.part in order.parts)
         self._check(order, opened, plan)
         self._stage_generation(order, opened, plan)
         relation = audit_relation(self._paths, opened.manifest) if "audit" in order.parts else ""

@@ -1,23 +1,30 @@
 """The folder `storage/backups/`: what lies there, and what the backup process remembers about it."""
 
 import json
+import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tbot_bot.backup.retention import KeepRule, kept_as
+from tbot_bot.domain.errors import AlreadyRunning
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_json
 from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.process_lock import take
 
 _log = get_logger("backup")
 _NAME = re.compile(r"tbot-(\d{8}T\d{6})Z\.age")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.age")
 _STAMP = "%Y%m%dT%H%M%S"
 _MEMORY = "state.json"
+_BUSY = ".busy"
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +113,29 @@ def thin(paths: Paths, rule: KeepRule) -> tuple[str, ...]:
         (paths.backups / name).unlink(missing_ok=True)
     if gone:
         sync_folder(paths.backups)
-        offsite = {name: state for name, state in memory.offsite.items() if name not in gone}
-        write_memory(paths, replace(memory, made=tuple(n for n in memory.made if n not in gone), offsite=offsite))
+        # What is remembered of their copies stays until those are removed too.
+        write_memory(paths, replace(memory, made=tuple(name for name in memory.made if name not in gone)))
     return gone
+
+
+@contextmanager
+def undisturbed(paths: Paths, patience: float = 0.0) -> Iterator[None]:
+    """While this lasts nobody else makes, drills or restores a backup on this root.
+
+    Waits for `patience` seconds. Raises AlreadyRunning."""
+    ends = time.monotonic() + patience
+    while True:
+        try:
+            handle = take(paths.backups / _BUSY, "another backup, drill or restore")
+            break
+        except AlreadyRunning:
+            if time.monotonic() >= ends:
+                raise
+            time.sleep(_LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def sweep(paths: Paths) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tbot_bot.accounting.store import LedgerStore
-from tbot_bot.backup.recovery import backup_keys
+from tbot_bot.backup.recovery import backup_keys, new_recovery_key
 from tbot_bot.config.security_bot import open_config
 from tbot_bot.domain.session import BotState
 from tbot_bot.interface.state import current_state
@@ -79,8 +79,6 @@ def test_a_preview_says_what_would_change(rig: Any) -> None:
 
 
 def test_another_identity_opens_nothing(rig: Any) -> None:
-    from tbot_bot.backup.recovery import new_recovery_key
-
     made = rig.back_up()
     other = new_recovery_key().identity
     refusal = rig.ask("restore_preview", backup=made.name, identity=other, step_up=STEP_UP)
