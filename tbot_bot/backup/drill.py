@@ -23,10 +23,12 @@ from tbot_bot.backup.manifest import Manifest
 from tbot_bot.backup.opened import Opened, Opener, open_backup
 from tbot_bot.backup.recovery import BackupKeys
 from tbot_bot.config import generations
-from tbot_bot.config.access import Access, AccessDesk
+from tbot_bot.config.access import Access
 from tbot_bot.config.db_bootstrap import create_users
 from tbot_bot.config.key_manager import write_keys
+from tbot_bot.config.login_desk import LoginDesk
 from tbot_bot.config.security_bot import open_config
+from tbot_bot.config.security_users import UserStore
 from tbot_bot.domain.errors import BackupRefused, TbotError
 from tbot_bot.ports.clock import Clock
 from tbot_bot.reporting.audit import AuditWriter
@@ -99,7 +101,7 @@ def _checks(folder: Path, clock: Clock, opener: Opener, backup: Path, cost: int)
     for name, check in (
         ("secrets", lambda: _secrets(opened)),
         ("settings", lambda: _settings(scratch, clock, opened)),
-        ("users", lambda: _users(scratch, opened)),
+        ("users", lambda: _users(scratch, clock, opened)),
         ("login", lambda: _login(scratch, clock, cost)),
         ("ledger", lambda: _ledger(opened)),
         ("audit log", lambda: _audit(scratch, opened)),
@@ -133,7 +135,7 @@ def _settings(scratch: Paths, clock: Clock, opened: Opened) -> str:
     return f"{len(config.raw)} settings of bot {config.identity.bot_id}"
 
 
-def _users(scratch: Paths, opened: Opened) -> str:
+def _users(scratch: Paths, clock: Clock, opened: Opened) -> str:
     ensure_folder(scratch.users_db.parent)
     opened.file(USERS).rename(scratch.users_db)
     wrap = wrapping(opened.generation.keys("login"))
@@ -146,18 +148,20 @@ def _users(scratch: Paths, opened: Opened) -> str:
             raise BackupRefused(f"the password hash of {name} does not open with login.key") from error
         if not found.startswith(_BCRYPT) or len(found) != _HASH_BYTES:
             raise BackupRefused(f"the password hash of {name} is none")
-    return f"{len(rows)} users, every password hash opens"
+    wrapped_values = UserStore(scratch.users_db, opened.generation.keys("login"), clock).verify()
+    return f"{len(rows)} users, every password hash opens, {wrapped_values} values in all"
 
 
 def _login(scratch: Paths, clock: Clock, cost: int) -> str:
     """A user of the drill's own, in place of the others, registers, leaves, logs in and is known by the token."""
     with _database(scratch.users_db) as db:
+        db.execute("PRAGMA foreign_keys = ON")
         db.execute("DELETE FROM users")
     create_users(scratch, clock, cost)
     audit = AuditWriter(scratch, clock)
     try:
         access = Access(scratch, clock, cost, audit)
-        desk = AccessDesk(access, audit)
+        desk = LoginDesk(access, audit)
         body = {"username": "drill", "password": secrets.token_urlsafe(24), "email": "", "device": ""}
         registered = desk.register(_request("register", body, clock))
         answered = desk.login(_request("login", body, clock))

@@ -16,8 +16,8 @@ from tbot_bot.backup.offsite import Target, copy_there, open_target, with_patien
 from tbot_bot.backup.recovery import BackupKeys, backup_keys
 from tbot_bot.backup.retention import KeepRule
 from tbot_bot.config.parse import ParsedConfig
+from tbot_bot.config.passwords import BCRYPT_COST
 from tbot_bot.config.security_bot import open_config
-from tbot_bot.config.security_users import BCRYPT_COST
 from tbot_bot.domain.errors import AuditUnavailable, BackupRefused, TbotError
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
