@@ -104,9 +104,9 @@ class AccountDesk:
     def _note_change(self, request: Request, user: User, change: Change) -> None:
         detail = {
             "ip": request.ip,
-            "username": user.username if change.username is None else f"{user.username} → {change.username}",
+            "name": user.username if change.username is None else f"{user.username} → {change.username}",
             "email": "as before" if change.email is None else "changed",
-            "password": "as before" if change.password_hash is None else "changed",
+            "credentials": "as before" if change.password_hash is None else "changed",
         }
         self._audit.record("account_changed", user.username, detail)
 

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 
 from tbot_bot.config.access import Access
-from tbot_bot.config.desk_kind import Kinds, Lane, Outcome, name_of, refused
+from tbot_bot.config.desk_kind import Kinds, Lane, Outcome, name_of, refused, text_of
 from tbot_bot.config.ephemeral import frozen
 from tbot_bot.config.permissions import PERMISSIONS, Needs, Permission, StepUp, allowed, role_needed
 from tbot_bot.config.security_users import User
@@ -33,8 +33,19 @@ class Desk:
     def knows(self, kind: str) -> bool:
         return kind in self._kinds and kind in PERMISSIONS
 
-    def lane(self, kind: str) -> Lane:
-        return self._kinds[kind].lane
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Every kind that has a handler."""
+        return frozenset(self._kinds)
+
+    def lane(self, request: Request) -> Lane:
+        """A login from a device that is known does not wait behind the strangers'."""
+        lane = self._kinds[request.kind].lane
+        try:
+            known = lane is Lane.LOGIN and self._access.trusts(text_of(request, "device"))
+        except (TbotError, OSError, sqlite3.Error):
+            known = False
+        return Lane.WORK if known else lane
 
     def changes_facts(self, kind: str) -> bool:
         return self._kinds[kind].facts
