@@ -111,14 +111,27 @@ class RequestCounter:
         if request is None:
             return
         self._inbox.finish(claimed)
-        line = self._lines.get(self._desk.lane(request))
+        line = self._line_of(request)
         if line is None:
             self._answer(request)
-        elif not line.add(self._answer, request):
-            self._reply(request, refused("busy", "Too many requests at once. Try again in a few seconds."))
+        else:
+            line.add(self._answer, request)
+
+    def _line_of(self, request: Request) -> "_Line | None":
+        return self._lines.get(self._desk.lane(request))
+
+    def _no_room(self, claimed: Claimed, request: Request) -> bool:
+        """A full line is said so before anything is written: what is not acted on needs no note against replay, and a
+        flood that cost a write each would hold everyone up."""
+        line = self._line_of(request) if self._desk.knows(request.kind) else None
+        if line is None or line.has_room:
+            return False
+        self._inbox.finish(claimed)
+        self._reply(request, refused("busy", "Too many requests at once. Try again in a few seconds."))
+        return True
 
     def _opened(self, claimed: Claimed) -> Request | None:
-        """The request, if it is true, fresh, new and of a known kind; otherwise it is set aside."""
+        """The request, if it is true, fresh, new, of a known kind and has its place; otherwise it is answered for."""
         try:
             request = decode_request(claimed.data, self._key)
         except RequestRefused as error:
@@ -126,6 +139,8 @@ class RequestCounter:
             return None
         if claimed.name != f"{request.id}{REQUEST_SUFFIX}":
             self._set_aside(claimed, "its name is not its id")
+            return None
+        if self._no_room(claimed, request):
             return None
         objection = self._replay.objection(request)
         if objection is None and self._desk.knows(request.kind):
@@ -204,12 +219,12 @@ class _Line:
         self._worker = ThreadPoolExecutor(1, f"{lane}-requests", initializer=_give_way)
         self._pending: list[Future[None]] = []
 
-    def add(self, act: Callable[[Request], None], request: Request) -> bool:
-        """False when the line is full."""
-        if len(self._pending) >= _MAX_SLOW:
-            return False
+    @property
+    def has_room(self) -> bool:
+        return len(self._pending) < _MAX_SLOW
+
+    def add(self, act: Callable[[Request], None], request: Request) -> None:
         self._pending.append(self._worker.submit(act, request))
-        return True
 
     def settle(self) -> None:
         """Collect what is finished; an unexpected error in one ends the process rather than hide."""
