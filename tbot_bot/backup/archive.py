@@ -15,6 +15,7 @@ import pyrage
 
 from tbot_bot.backup.manifest import MANIFEST, Entry, Manifest, decode, encode
 from tbot_bot.domain.errors import BackupRefused
+from tbot_bot.support.key_use import used
 
 _BLOCK = 512
 _CHUNK = 1 << 16
@@ -57,7 +58,8 @@ def pack(manifest: Manifest, members: Sequence[Member], mac_key: bytes, to: Sequ
     recipients = [pyrage.x25519.Recipient.from_str(text) for text in to]
     source = _Source(_tar(encode(manifest, mac_key), members))
     try:
-        pyrage.encrypt_io(source, out, recipients)
+        with used("recovery", "encrypt", "backup"):
+            pyrage.encrypt_io(source, out, recipients)
     except pyrage.EncryptError as error:
         raise source.failure or OSError(str(error)) from error
 
@@ -68,7 +70,8 @@ def unpack(source: BinaryIO, identity: str, mac_key: bytes, take: Callable[[Entr
     What went to the sinks is true only when this returns. Raises BackupRefused."""
     reader = _Reader(mac_key, take)
     try:
-        pyrage.decrypt_io(source, reader, [pyrage.x25519.Identity.from_str(identity)])
+        with used("recovery", "decrypt", "backup"):
+            pyrage.decrypt_io(source, reader, [pyrage.x25519.Identity.from_str(identity)])
     except pyrage.DecryptError as error:
         raise BackupRefused("This key does not open the backup, or the file is no backup.") from error
     except OSError as error:

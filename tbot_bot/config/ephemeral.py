@@ -23,6 +23,7 @@ from tbot_bot.support.decrypt_secrets import GenerationFolder, check_outside_key
 from tbot_bot.support.encrypt_secrets import CATEGORIES, MANIFEST, key_file
 from tbot_bot.support.envelope import Reply, Request
 from tbot_bot.support.hygiene import in_memory_only
+from tbot_bot.support.key_use import used
 from tbot_bot.support.path_resolver import KEYS_VARIABLE, Paths
 
 CREDENTIAL, IDENTITY_CREDENTIAL = "tbot-keys", "tbot-keys-identity"
@@ -59,7 +60,8 @@ class EphemeralDesk:
         detail = {"generation": number, "recipient": recipient, "file": file.name, "ip": request.ip}
         self._audit.record("keys_exported", name_of(user), detail)
         ensure_folder(paths.exports)
-        write_bytes(file, pyrage.encrypt(pack(number or 0, with_generation(paths, _bundle, "export")), [to]))
+        with used("export", "encrypt", "export of the keys"):
+            write_bytes(file, pyrage.encrypt(pack(number or 0, with_generation(paths, _bundle, "export")), [to]))
         return done(body={"file": str(file.relative_to(paths.root))})
 
 
@@ -135,7 +137,8 @@ def _opened(data: bytes, source: Source) -> bytes:
     lines = _private(source.identity).decode("ascii", "replace").splitlines()
     text = next((line.strip() for line in lines if line.strip() and not line.startswith("#")), "")
     try:
-        return bytes(pyrage.decrypt(data, [pyrage.x25519.Identity.from_str(text)]))
+        with used("export", "decrypt", "keys from outside"):
+            return bytes(pyrage.decrypt(data, [pyrage.x25519.Identity.from_str(text)]))
     except pyrage.IdentityError:
         raise SecretUnavailable(f"{source.identity.name} holds no age identity (AGE-SECRET-KEY-1…)") from None
     except pyrage.DecryptError as error:

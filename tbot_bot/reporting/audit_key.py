@@ -10,6 +10,7 @@ import pyrage
 
 from tbot_bot.domain.errors import AuditUnavailable
 from tbot_bot.support.atomic_file import create_bytes, sync_folder, write_bytes
+from tbot_bot.support.key_use import used
 from tbot_bot.support.path_resolver import Paths
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -58,7 +59,8 @@ def seal_first_key(paths: Paths, recipient: str) -> bool:
     except pyrage.RecipientError as error:
         raise AuditUnavailable("the recovery key's public part is not an age recipient") from error
     try:
-        write_bytes(sealed_key_file(paths), pyrage.encrypt(_content(plain), [to]))
+        with used("recovery", "encrypt", "the audit log's first key"):
+            write_bytes(sealed_key_file(paths), pyrage.encrypt(_content(plain), [to]))
         drop_plain_key(paths)
     except OSError as error:
         raise AuditUnavailable(f"the audit log's first key could not be sealed: {error.strerror}") from error
@@ -74,7 +76,8 @@ def drop_plain_key(paths: Paths) -> None:
 
 def _opened(data: bytes, identity: str, name: str) -> bytes:
     try:
-        return bytes(pyrage.decrypt(data, [pyrage.x25519.Identity.from_str(identity)]))
+        with used("recovery", "decrypt", "the audit log's first key"):
+            return bytes(pyrage.decrypt(data, [pyrage.x25519.Identity.from_str(identity)]))
     except pyrage.IdentityError as error:
         raise AuditUnavailable("this is no recovery key: it begins with AGE-SECRET-KEY-1") from error
     except pyrage.DecryptError as error:

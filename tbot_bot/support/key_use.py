@@ -1,13 +1,15 @@
 """Which key was used, by which process, for what, and whether it worked: counted in memory, told to the audit log.
 
 A use costs its caller a microsecond. Each process enters what it counted as one `key_use` record at intervals and when
-it ends; a use that failed is entered at once. What a SIGKILL takes is at most the counts of one interval."""
+it ends; a use that failed is entered at once, and what fails after it ten seconds later at most, so that who sends us
+rubbish does not fill the log. What a SIGKILL takes is at most the counts of one interval."""
 
+import contextlib
 import functools
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from tbot_bot.domain.errors import AuditUnavailable
@@ -17,7 +19,7 @@ from tbot_bot.support.logs import get_logger
 _log = get_logger("keys")
 INTERVAL = 50.0
 """Seconds from the first use to the record of it."""
-_BETWEEN_FAILURES = 1.0
+_BETWEEN_FAILURES = 10.0
 _Use = tuple[str, str, str, str]
 _T = TypeVar("_T")
 
@@ -43,9 +45,7 @@ class KeyUse:
             self._counts[category, act, purpose, "ok" if ok else "failed"] += 1
             if self._since is None:
                 self._since = time.monotonic()
-            at_once = not ok and time.monotonic() - self._failed_at >= _BETWEEN_FAILURES
-            if not ok:
-                self._failed_at = time.monotonic()
+            at_once = not ok and self._failure_due()
         if at_once:
             self.flush()
 
@@ -53,7 +53,7 @@ class KeyUse:
         """Enter the counts when their interval is over, or one of them is a failure."""
         with self._lock:
             over = self._since is not None and time.monotonic() - self._since >= INTERVAL
-            failed = any(outcome == "failed" for *_, outcome in self._counts)
+            failed = self._failure_due() and any(outcome == "failed" for *_, outcome in self._counts)
         if over or failed:
             self.flush()
 
@@ -64,6 +64,8 @@ class KeyUse:
             if audit is None or not counts:
                 return
             self._counts, self._since = Counter(), None
+            if any(outcome == "failed" for *_, outcome in counts):
+                self._failed_at = time.monotonic()
         seconds = 0.0 if since is None else time.monotonic() - since
         uses: dict[str, dict[str, int]] = {}
         for (category, act, purpose, outcome), count in sorted(counts.items()):
@@ -76,6 +78,9 @@ class KeyUse:
                 self._counts.update(counts)
                 self._since = since if self._since is None else min(self._since, since or self._since)
 
+    def _failure_due(self) -> bool:
+        return time.monotonic() - self._failed_at >= _BETWEEN_FAILURES
+
 
 KEY_USE = KeyUse()
 """This process's, as there is one list of secrets to keep out of its logs: keys are used in places that know nothing of
@@ -85,6 +90,17 @@ the audit log."""
 def note(category: str, act: str, purpose: str, *, ok: bool = True) -> None:
     """Count one use in this process."""
     KEY_USE.note(category, act, purpose, ok=ok)
+
+
+@contextlib.contextmanager
+def used(category: str, act: str, purpose: str) -> Iterator[None]:
+    """Count what is done inside as one use; it has failed when an exception comes out."""
+    try:
+        yield
+    except BaseException:
+        note(category, act, purpose, ok=False)
+        raise
+    note(category, act, purpose)
 
 
 class HasPurpose(Protocol):
@@ -135,16 +151,10 @@ class CountedCipher:
         self._purpose = purpose
 
     def encrypt(self, plain: bytes) -> bytes:
-        token = self._cipher.encrypt(plain)
-        note(self._category, "encrypt", self._purpose)
-        return token
+        with used(self._category, "encrypt", self._purpose):
+            return self._cipher.encrypt(plain)
 
     def decrypt(self, token: bytes) -> bytes:
         """Raises what the cipher raises."""
-        try:
-            plain = self._cipher.decrypt(token)
-        except BaseException:
-            note(self._category, "decrypt", self._purpose, ok=False)
-            raise
-        note(self._category, "decrypt", self._purpose)
-        return plain
+        with used(self._category, "decrypt", self._purpose):
+            return self._cipher.decrypt(token)

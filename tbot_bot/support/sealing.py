@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tbot_bot.domain.errors import RequestRefused, SecretUnavailable
 from tbot_bot.support.atomic_file import create_bytes, ensure_folder, write_bytes
+from tbot_bot.support.key_use import used
 
 KEY_BYTES = 32
 
@@ -40,7 +41,8 @@ def seal(plain: bytes, to: bytes, info: bytes) -> bytes:
 def unseal(sealed: bytes, key: X25519PrivateKey, info: bytes) -> bytes:
     """The inverse of `seal`; raises RequestRefused when it was not sealed to us for this `info`, or was changed."""
     try:
-        return _suite().decrypt(sealed, key, info)
+        with used("runner", "decrypt", "sealed requests"):
+            return _suite().decrypt(sealed, key, info)
     except (InvalidTag, ValueError) as error:
         raise RequestRefused("it cannot be opened: damaged, forged, or sealed to another key or purpose") from error
 

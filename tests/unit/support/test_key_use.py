@@ -61,13 +61,17 @@ def test_uses_are_told_once_in_one_record(uses: KeyUse, log: Log) -> None:
     ]
 
 
-def test_a_failure_is_told_at_once_and_a_flood_of_them_once_a_second(uses: KeyUse, log: Log) -> None:
+def test_a_failure_is_told_at_once_and_a_flood_of_them_together(
+    uses: KeyUse, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     uses.note("broker", "decrypt", "connect", ok=False)
     assert log.uses() == [("broker", "decrypt failed: connect", 1)]
 
     for _ in range(100):
         uses.note("broker", "decrypt", "connect", ok=False)
+    uses.flush_due()
     assert len(log.rows) == 1
+    monkeypatch.setattr(key_use, "_BETWEEN_FAILURES", 0.0)
     uses.flush_due()
     assert log.uses()[-1] == ("broker", "decrypt failed: connect", 100)
 
