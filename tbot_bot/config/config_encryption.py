@@ -1,5 +1,6 @@
 """Splitting a configuration into the encrypted files of a generation, and putting it together again."""
 
+import contextlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -56,6 +57,27 @@ def write_env_files(generation: Path, raw: Mapping[str, str]) -> None:
 def read_stored(paths: Paths) -> Stored:
     """The stored configuration as text. Raises NotProvisioned or SecretUnavailable."""
     return with_generation(paths, stored_in, "read the settings")
+
+
+def raw_values(folder: GenerationFolder) -> dict[str, str]:
+    """The text of every key that is stored, checked or not. Raises SecretUnavailable naming what cannot be read."""
+    stored = stored_in(folder)
+    return {**stored.others, **parse_env_text(stored.env_bot).values}
+
+
+def readable_values(paths: Paths) -> dict[str, str]:
+    """The same of the categories that can be read, for a configuration that is to be put right. Raises
+    NotProvisioned."""
+
+    def read(folder: GenerationFolder) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for category in ("env_enc", "env_bot", *CATEGORY_OF.values()):
+            with contextlib.suppress(SecretUnavailable, FileNotFoundError):
+                text = folder.decrypt(category).decode()
+                found.update(parse_env_text(text).values if category in _TEXT_CATEGORIES else json.loads(text))
+        return found
+
+    return with_generation(paths, read, "read the settings")
 
 
 def secret_names(paths: Paths, category: str) -> tuple[str, ...]:

@@ -23,8 +23,9 @@ def form_model() -> dict[str, Json]:
 
     A field: name, label, help, kind (number, checkbox, select, multiselect, time, text, url, password), unit, default,
     choices [{"value", "refused": reason or ""}], min, max (text or null), min_exclusive, step, pattern ("" = none),
-    secret, advanced, required, fixed, allowed (in words). Every value travels as text: checkboxes as true or false,
-    multiselects comma separated. `fixed`: shown, not to be changed; only the default is valid."""
+    secret, advanced, required, fixed, allowed (in words), risk (which way asks for the password, in words; "" = none).
+    Every value travels as text: checkboxes as true or false, multiselects comma separated. `fixed`: shown, not to be
+    changed; only the default is valid."""
     groups: list[Json] = [
         {"name": str(group), "help": _ABOUT[group], "subgroups": _subgroups(group)} for group in Group
     ]
@@ -65,6 +66,7 @@ def _field(spec: KeySpec) -> Json:
         "required": not spec.optional,
         "fixed": spec.fixed or spec.name == "VERSION_TAG",
         "allowed": spec.allowed,
+        "risk": str(spec.risk),
     }
 
 

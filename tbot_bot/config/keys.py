@@ -64,6 +64,16 @@ class Unit(StrEnum):
     SYMBOLS = "symbols"
 
 
+class Risk(StrEnum):
+    """Which values of a key raise what can be lost."""
+
+    NONE = ""
+    HIGHER = "higher"
+    LOWER = "lower"
+    HIGHER_OR_OFF = "higher or 0"
+    """A higher value, or 0, which turns the guard off."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeySpec:
     """One key. `section` and `field` say which settings dataclass and field hold its value ("" = none: only checked).
@@ -71,8 +81,8 @@ class KeySpec:
     `low` and `high` are inclusive unless `low_open`; they count items' values for lists and ms for durations.
     `only` narrows `choices`; `refused` holds choices that are known but not possible now, each with the reason.
     `pattern` is a full match in both Python and HTML. `optional`: may be empty. `fixed`: only the default is accepted.
-    `required`: a stored file without it is incomplete (keys of ours and the toggles
-    may be left out)."""
+    `risk`: moving it that way needs the password anew.
+    `required`: a stored file without it is incomplete (keys of ours and the toggles may be left out)."""
 
     name: str
     label: str
@@ -97,6 +107,7 @@ class KeySpec:
     optional: bool = False
     fixed: bool = False
     aliases: tuple[str, ...] = ()
+    risk: Risk = Risk.NONE
 
     @property
     def secret(self) -> bool:

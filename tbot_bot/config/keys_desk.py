@@ -72,7 +72,7 @@ class KeysDesk:
         body = {
             "generation": number,
             "created_at": facts.created_at.isoformat(),
-            "external": False,
+            "external": self._paths.keys_outside is not None,
             "categories": [
                 {
                     "category": key.category,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tbot_bot.config import generations
 from tbot_bot.config.checkpoint import Checkpoint, Work, read_checkpoint
+from tbot_bot.config.config_diff import changes_between
 from tbot_bot.config.config_encryption import complete, write_env_files, write_secrets
 from tbot_bot.config.db_bootstrap import create_ledger_database, create_users, remove_database
 from tbot_bot.config.key_manager import carry_keys, create_keys, key_faults
@@ -63,7 +64,7 @@ class Tools:
 
 
 class Provisioning:
-    """One provisioning from accepted values to the idle state; a later one makes a new generation while idle."""
+    """One provisioning from accepted values to the idle state; a later one makes a generation and moves no state."""
 
     def __init__(self, tools: Tools, recover_rotation: Callable[[], None] = nothing) -> None:
         """`recover_rotation` ends a rotation that was begun and not ended, before settings are saved upon it."""
@@ -175,7 +176,7 @@ class Provisioning:
             ),
             Step("users", lambda: self._users(checkpoint), undo_users),
             Step("ledger", lambda: create_ledger_database(paths, self._tools.create_ledger), undo_ledger),
-            Step("audit", lambda: self._audit(checkpoint, "provisioned"), nothing),
+            Step("audit", lambda: self._audit_end(checkpoint), nothing),
             Step("publish", lambda: self._prove(checkpoint), nothing),
         )
 
@@ -208,14 +209,23 @@ class Provisioning:
         open_config(self._paths)
         self._reach(checkpoint, BotState.IDLE)
 
-    def _audit(self, checkpoint: Checkpoint, event: str) -> None:
+    def _audit(self, checkpoint: Checkpoint, event: str, **more: object) -> None:
         detail = {
+            **more,
             "ip": checkpoint.ip,
             "generation": checkpoint.number,
+            "previous": checkpoint.previous,
             "first": checkpoint.first,
             "manifest": generations.manifest_checksum(self._paths, checkpoint.number),
         }
         self._tools.audit.record(event, checkpoint.by, detail)
+
+    def _audit_end(self, checkpoint: Checkpoint) -> None:
+        """What was saved, against what was there before, both as they lie on the disk."""
+        folder, previous = generations.folder_of(self._paths, checkpoint.number), checkpoint.previous
+        before = None if previous is None else generations.folder_of(self._paths, previous)
+        changes = changes_between(before, folder)
+        self._audit(checkpoint, "provisioned" if checkpoint.first else "config_saved", changes=changes)
 
     def _reach(self, checkpoint: Checkpoint, target: BotState) -> None:
         """Move the state along the road of first provisioning; a later one happens while idle and moves nothing."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tbot_bot.config.access import Access
+from tbot_bot.config.config_encryption import readable_values
 from tbot_bot.config.env_bot import default_config
 from tbot_bot.config.form import form_model
 from tbot_bot.config.generations import current_number
@@ -117,12 +118,22 @@ class PublishedFacts:
 
     def _form(self, config: ParsedConfig, problem: str) -> dict[str, Any]:
         provisioned = current_number(self._paths) is not None
+        values = self._values_to_correct(config) if problem else config.raw
         return {
             **form_model(),
-            "values": {spec.name: config.raw[spec.name] for spec in KEYS if not spec.secret},
-            "secrets_set": [spec.name for spec in KEYS if spec.secret and provisioned and config.raw[spec.name]],
+            "values": {spec.name: values[spec.name] for spec in KEYS if not spec.secret},
+            "secrets_set": [spec.name for spec in KEYS if spec.secret and provisioned and values[spec.name]],
             "problem": problem,
         }
+
+    def _values_to_correct(self, defaults: ParsedConfig) -> Mapping[str, str]:
+        """What can be read of a configuration that is not valid or not whole: the page must not offer defaults for
+        what is there."""
+        try:
+            kept = readable_values(self._paths)
+        except TbotError:
+            kept = {}
+        return {**defaults.raw, **kept, "VERSION_TAG": self._version_tag}
 
 
 def _recovery(paths: Paths) -> str:

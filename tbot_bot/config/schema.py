@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tbot_bot.config import schema_backup, schema_broker, schema_env, schema_expert, schema_money, schema_strategies
-from tbot_bot.config.keys import KeySpec, Store
+from tbot_bot.config.keys import KeySpec, Risk, Store
+from tbot_bot.config.schema_risk import RISK
 
 NOT_USED_YET = frozenset(
     [
@@ -41,12 +42,14 @@ NOT_USED_YET = frozenset(
 """Keys that are checked and kept, and that nothing acts on in this release; their help says so."""
 
 
-def _honest(spec: KeySpec) -> KeySpec:
-    return replace(spec, help=f"{spec.help} Kept, not used by this release.") if spec.name in NOT_USED_YET else spec
+def _complete(spec: KeySpec) -> KeySpec:
+    """The row with what other tables say about its key."""
+    said = f"{spec.help} Kept, not used by this release." if spec.name in NOT_USED_YET else spec.help
+    return replace(spec, help=said, risk=RISK.get(spec.name, Risk.NONE))
 
 
 KEYS: tuple[KeySpec, ...] = tuple(
-    _honest(spec)
+    _complete(spec)
     for spec in (
         *schema_broker.KEYS,
         *schema_money.KEYS,

@@ -6,7 +6,6 @@ thief who can write that too, against anchors (support/audit_anchors). Checking 
 
 import contextlib
 import fcntl
-import json
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -32,7 +31,7 @@ from tbot_bot.reporting.audit_chain import (
 from tbot_bot.reporting.audit_search import newest
 from tbot_bot.support.atomic_file import LineLog, ensure_folder
 from tbot_bot.support.audit_anchors import known_anchors
-from tbot_bot.support.logs import redact
+from tbot_bot.support.logs import redact_tree
 from tbot_bot.support.path_resolver import Paths
 
 
@@ -132,8 +131,7 @@ class AuditWriter:
 
 def _clean(fields: Mapping[str, Any]) -> dict[str, Any]:
     """`fields` as JSON holds them: no secret, no half of a surrogate pair."""
-    text = json.dumps(fields, default=str, ensure_ascii=False).encode("utf-8", "replace").decode()
-    cleaned: dict[str, Any] = json.loads(redact(text))
+    cleaned: dict[str, Any] = redact_tree(dict(fields))
     return cleaned
 
 

@@ -139,6 +139,15 @@ def with_generation(paths: Paths, use: Callable[[GenerationFolder], _T], purpose
     raise SecretUnavailable(f"{name} is missing from the current generation; restore it from a backup") from missing
 
 
+def in_folder(folder: Path, use: Callable[[GenerationFolder], _T], purpose: str) -> _T:
+    """`use` on one generation's own folder, in use or not. Raises SecretUnavailable, or FileNotFoundError."""
+    handle = _open_folder(folder)
+    try:
+        return use(GenerationFolder(handle, purpose))
+    finally:
+        os.close(handle)
+
+
 def check_outside_key(category: str, data: bytes, manifest: Mapping[str, Any]) -> None:
     """Raises SecretUnavailable unless `data` is the key file that the manifest's generation was written with."""
     files = manifest.get("files")

@@ -33,6 +33,8 @@ _SHAPES = re.compile(
 )
 """What a secret looks like, whoever wrote it and whether or not anyone registered it."""
 
+_FINGERPRINT = re.compile(r"#[0-9a-f]{8}")
+
 _secrets: set[str] = set()
 _lock = threading.Lock()
 
@@ -61,6 +63,21 @@ def redact(text: str) -> str:
     text = hide_known(text.encode("utf-8", "backslashreplace").decode())
     text = _SHAPES.sub(REDACTED, text)
     return _SECRET_TEXT.sub(rf"\1{REDACTED}", text)
+
+
+def redact_tree(value: Any, name: str = "") -> Any:
+    """A JSON value without secrets, of the same shape. Under a secret's name (also in lists) only the short keyed
+    fingerprints of configuration changes are left."""
+    if isinstance(value, dict):
+        return {redact(str(key)): redact_tree(inner, str(key)) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_tree(inner, name) for inner in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    if _SECRET_FIELD.search(name) and text and not _FINGERPRINT.fullmatch(text):
+        return REDACTED
+    return redact(text)
 
 
 def _clean(value: Any, key: str = "") -> Any:

@@ -159,3 +159,19 @@ def test_many_threads_write_whole_redacted_lines(out: io.StringIO) -> None:
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     assert len(rows) == 400
     assert all(row["event"] == "got [redacted] and [redacted]" for row in rows)
+
+
+def test_a_tree_keeps_its_shape_and_under_a_secrets_name_only_keyed_fingerprints() -> None:
+    tree = {
+        "BROKER_API_KEY": ["", "#0a1b2c3d", "plain", "#0a1b2c3", "#0A1B2C3D", "#0a1b2c3d and more"],
+        "MAX_TRADES": ["4", "2"],
+        "password": "hunter22",
+        "rows": [{"token": 5, "why": "password=hunter22"}],
+    }
+
+    assert logs.redact_tree(tree) == {
+        "BROKER_API_KEY": ["", "#0a1b2c3d", *["[redacted]"] * 4],
+        "MAX_TRADES": ["4", "2"],
+        "password": "[redacted]",
+        "rows": [{"token": 5, "why": "password=[redacted]"}],
+    }
