@@ -6,8 +6,11 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from tbot_bot.config.build_check import check as check_build
-from tbot_bot.domain.errors import UniverseUnusable
+from tbot_bot.config.readiness import notes, readiness
+from tbot_bot.domain.errors import TbotError, UniverseUnusable
+from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.screeners.universe_file import load
+from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.path_resolver import Paths, root_from_environment
 
 _EVER = datetime.max.replace(tzinfo=UTC)
@@ -16,7 +19,8 @@ _EVER = datetime.max.replace(tzinfo=UTC)
 def check(paths: Paths) -> tuple[str, ...]:
     """Problems in sentences; empty when a session may begin. The universe's age is the runtime's to judge: it alone
     knows the market's time."""
-    return check_build(paths, lambda: _universe_faults(paths))
+    ready = readiness(paths, SystemClock().now(), lambda: _audit_problem(paths))
+    return (*check_build(paths, lambda: _universe_faults(paths)), *ready)
 
 
 def main() -> int:
@@ -24,8 +28,17 @@ def main() -> int:
     problems = check(paths)
     for problem in problems:
         print(f"- {problem}")
+    for note in notes(paths, SystemClock().now()):
+        print(f"  note: {note}")
     print(f"build check of {paths.root}: {f'{len(problems)} problems' if problems else 'OK'}")
     return 1 if problems else 0
+
+
+def _audit_problem(paths: Paths) -> str:
+    try:
+        return verify(paths).problem or ""
+    except TbotError as error:
+        return str(error)
 
 
 def _universe_faults(paths: Paths) -> tuple[str, ...]:

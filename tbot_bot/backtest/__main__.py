@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tbot_bot.backtest.worker import run_job
 from tbot_bot.config.security_bot import open_secrets
+from tbot_bot.config.startup import require_no_plaintext
 from tbot_bot.domain.errors import NotProvisioned, TbotError
 from tbot_bot.support.atomic_file import ensure_folder
 from tbot_bot.support.audit_drop import AuditDrop
@@ -89,7 +90,9 @@ def serve(process: Process) -> None:
     parser = argparse.ArgumentParser(prog="tbot_bot.backtest")
     parser.add_argument("--watch", action="store_true", help="stay and serve jobs instead of the waiting ones only")
     arguments = parser.parse_args()
-    worker = BacktestWorker(Paths(root_from_environment()))
+    paths = Paths(root_from_environment())
+    require_no_plaintext(paths)
+    worker = BacktestWorker(paths)
     process.notify.ready()
     while not process.stop.is_set():
         process.notify.beat()

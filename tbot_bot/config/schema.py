@@ -36,7 +36,6 @@ NOT_USED_YET = frozenset(
         "MAX_BSM_DEVIATION",
         "RISK_FREE_RATE",
         "RISK_FREE_RATE_SOURCE",
-        "ENVIRONMENT",
     ]
 )
 """Keys that are checked and kept, and that nothing acts on in this release; their help says so."""

@@ -13,7 +13,8 @@ KEYS: tuple[KeySpec, ...] = (
         "ENVIRONMENT",
         "production",
         "Environment",
-        "Production is strict about permissions and encrypted files; development is for a checkout.",
+        "In production nothing starts while plaintext settings or copies of keys lie at the root, or while everyone "
+        "can look into the storage. In development, for a checkout, that is only logged.",
         Environment,
     ),
     *_PATHS.paths(

@@ -64,6 +64,12 @@ class SecretUnavailable(TbotError):
     exit_code = 77
 
 
+class PlaintextFound(TbotError):
+    """Nothing was started. Delete or close the files that the message names; what they hold is stored encrypted."""
+
+    exit_code = 78
+
+
 class RequestRefused(TbotError):
     """The request was moved aside and audited. Repeat it; look at the audit log if you did not make it."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tbot_bot.backup.worker import NO_KEY, BackupWorker
+from tbot_bot.config.startup import require_no_plaintext
 from tbot_bot.domain.errors import BackupRefused, SecretUnavailable
 from tbot_bot.support.atomic_file import ensure_folder
 from tbot_bot.support.audit_drop import AuditDrop
@@ -68,6 +69,7 @@ def serve(process: Process) -> None:
     parser.add_argument("--drill", action="store_true", help="only drill the newest backup")
     arguments = parser.parse_args()
     paths, clock = Paths(root_from_environment()), SystemClock()
+    require_no_plaintext(paths)
     ensure_folder(paths.backups)
     lock = take(paths.backups / _LOCK, "the backup process")
     publisher = Publisher(paths, "backup", clock)

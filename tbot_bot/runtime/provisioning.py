@@ -10,6 +10,8 @@ from tbot_bot.config.audit_watch import AuditWatch
 from tbot_bot.config.build_check import check
 from tbot_bot.config.passwords import BCRYPT_COST
 from tbot_bot.config.provisioning_runner import ProvisioningRunner
+from tbot_bot.config.readiness import readiness
+from tbot_bot.config.startup import require_no_plaintext
 from tbot_bot.reporting.audit import AuditWriter
 from tbot_bot.reporting.audit_trail import AuditTrail
 from tbot_bot.support.clock import SystemClock
@@ -35,7 +37,7 @@ def build_runner(
         create_ledger=lambda: create_ledger(paths.ledger_db),
         audit=audit,
         publisher=Publisher(paths, "runner", clock),
-        build_check=lambda: check(paths),
+        build_check=lambda: (*check(paths), *readiness(paths, clock.now(), lambda: reader.problem)),
         bcrypt_cost=bcrypt_cost,
         more=(lambda tools, _: AuditDesk(reader, tools.audit).kinds(), backup_desk(audit)),
         audit_problem=lambda: reader.problem,
@@ -50,6 +52,7 @@ def open_audit(paths: Paths) -> AuditWriter:
 
 def serve(process: Process) -> None:
     paths = Paths(root_from_environment())
+    require_no_plaintext(paths)
     audit = open_audit(paths)
     KEY_USE.attach("runner", audit)
     watch = AuditWatch(AuditTrail(paths), audit)

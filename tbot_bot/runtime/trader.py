@@ -4,6 +4,7 @@ import os
 import sys
 from datetime import date, datetime, timedelta
 
+from tbot_bot.config.startup import require_no_plaintext
 from tbot_bot.domain.errors import BrokerError, IllegalTransition, StateCorrupt, TbotError
 from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
@@ -380,6 +381,7 @@ def _log_level(general: GeneralSettings) -> str:
 
 def trade(process: Process) -> None:
     paths = Paths(root_from_environment())
+    require_no_plaintext(paths)
     lock = take(paths.private / "bot.lock", "the strategy runtime")
     Trader(paths, process).run()
     os.close(lock)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tbot_bot.broker.gateway import open_broker
 from tbot_bot.config.security_bot import open_secrets
+from tbot_bot.config.startup import require_no_plaintext
 from tbot_bot.domain.errors import NotProvisioned, TbotError
 from tbot_bot.runtime.compose import MAX_UNIVERSE_AGE, open_reference
 from tbot_bot.screeners.blocklist import read_blocklist
@@ -178,7 +179,9 @@ def serve(process: Process) -> None:
     parser = argparse.ArgumentParser(prog="tbot_bot.runtime.universe")
     parser.add_argument("--watch", action="store_true", help="stay and serve jobs instead of one build")
     arguments = parser.parse_args()
-    worker = UniverseWorker(Paths(root_from_environment()))
+    paths = Paths(root_from_environment())
+    require_no_plaintext(paths)
+    worker = UniverseWorker(paths)
     if arguments.watch:
         watch(worker, process.stop, process.notify)
     else:
