@@ -75,9 +75,8 @@ def drill(paths: Paths, clock: Clock, keys: BackupKeys, backup: Path, bcrypt_cos
     ensure_folder(folder)
     folder.chmod(stat.S_IRWXU)
     try:
-        checks = tuple(
-            _checks(folder, clock, Opener(keys.drill, keys.mac_key, paths.keys_outside), backup, bcrypt_cost)
-        )
+        opener = Opener(keys.drill, keys.mac_key, paths.keys_outside)
+        checks = tuple(_checks(folder, clock, opener, backup, bcrypt_cost))
     finally:
         drop_scratch(paths)
     return Drilled(backup.name, clock.now(), checks)
@@ -205,6 +204,7 @@ def _ledger(opened: Opened) -> str:
 
 def _audit(scratch: Paths, opened: Opened) -> str:
     """After the login, which wrote a log of its own: the backup's takes its place."""
+    ensure_folder(scratch.audit_log.parent)
     for name, path in ((AUDIT_LOG, scratch.audit_log), (AUDIT_HEAD, head_file(scratch))):
         if not opened.file(name).exists():
             raise BackupRefused(f"{name} is not in it")
