@@ -177,14 +177,23 @@ def faults_of(folder: Path, keys: Path | None = None) -> tuple[str, ...]:
     for name, checksum in listed.items():
         path = keys / Path(name).name if keys is not None and name.startswith("keys/") else folder / name
         if not path.is_file() or path.is_symlink():
-            faults.append(f"{name} is missing from generation {folder.name}")
+            faults.append(f"{name} is missing from generation {folder.name}: {_way_back(name)}")
         elif _sha256(path) != checksum:
-            faults.append(f"{name} is not as it was written (generation {folder.name})")
+            faults.append(f"{name} is not as it was written (generation {folder.name}): {_way_back(name)}")
     extra = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
     faults += [f"{name} does not belong to generation {folder.name}" for name in sorted(extra - {*listed, MANIFEST})]
     if not faults and not _genuine(data, manifest, keys or folder / "keys"):
         faults.append(f"{MANIFEST} of generation {folder.name} is not as it was written; restore it from a backup")
     return tuple(faults)
+
+
+def _way_back(name: str) -> str:
+    """For who finds `name` of the generation in use lost or damaged."""
+    if name == "keys/login.key":
+        return "restore a backup; without it nobody can log in"
+    if name.startswith("keys/"):
+        return f"restore a backup, or mark the category {Path(name).stem} as lost on the page Keys"
+    return "restore a backup, or save the configuration again"
 
 
 def _genuine(data: bytes, manifest: dict[str, Any], keys: Path) -> bool:
