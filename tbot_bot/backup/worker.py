@@ -17,7 +17,7 @@ from tbot_bot.backup.recovery import BackupKeys, backup_keys
 from tbot_bot.backup.retention import KeepRule
 from tbot_bot.config.parse import ParsedConfig
 from tbot_bot.config.passwords import BCRYPT_COST
-from tbot_bot.config.security_bot import open_config
+from tbot_bot.config.settings_cache import SettingsCache
 from tbot_bot.domain.errors import AuditUnavailable, BackupRefused, TbotError
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
@@ -53,6 +53,7 @@ class BackupWorker:
         self._audit = audit
         self._sleep = sleep
         self._cost = bcrypt_cost
+        self._settings = SettingsCache(paths)
         self._running = False
         self._failed_at: datetime | None = None
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -194,7 +195,7 @@ class BackupWorker:
 
     def _config(self) -> ParsedConfig | None:
         try:
-            return open_config(self._paths)
+            return self._settings.open()
         except TbotError:
             return None
 

@@ -1,9 +1,7 @@
 """What the runner publishes: the configuration form with its present values, and facts about the installation."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from tbot_bot.config.access import Access
@@ -14,7 +12,7 @@ from tbot_bot.config.generations import current_number
 from tbot_bot.config.parse import ParsedConfig
 from tbot_bot.config.progress import EXPIRES_AFTER
 from tbot_bot.config.schema import KEYS
-from tbot_bot.config.security_bot import open_config
+from tbot_bot.config.settings_cache import SettingsCache
 from tbot_bot.domain.errors import NotProvisioned, SecretUnavailable, TbotError
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
@@ -26,7 +24,6 @@ from tbot_bot.support.snapshot import Publisher
 
 _log = get_logger("runner")
 _BETWEEN_ANCHORS = 600.0
-_REOPEN_AFTER = 600.0
 
 
 class AnchoredAuditLog(AuditLog, Protocol):
@@ -63,7 +60,7 @@ class PublishedFacts:
         self._version_tag = version_tag
         self._anchored = -1
         self._kept_at = float("-inf")
-        self._opened: tuple[object, float, ParsedConfig] | None = None
+        self._settings = SettingsCache(paths)
 
     def publish(self) -> None:
         """Both snapshots; the end of the audit log also goes to the journal whenever it moved, and to the anchors in
@@ -101,16 +98,9 @@ class PublishedFacts:
         self._kept_at = time.monotonic()
 
     def _config(self) -> tuple[ParsedConfig, str]:
-        """The stored configuration, else that of a new installation, and what is wrong with the stored one.
-
-        It is decrypted anew when a file of it changed, and now and then: each time is a use of every key."""
+        """The stored configuration, else that of a new installation, and what is wrong with the stored one."""
         try:
-            stamp = _stamp(self._paths)
-            if self._opened is not None and self._opened[0] == stamp and time.monotonic() < self._opened[1]:
-                return self._opened[2], ""
-            config = open_config(self._paths)
-            self._opened = (stamp, time.monotonic() + _REOPEN_AFTER, config)
-            return config, ""
+            return self._settings.open(), ""
         except NotProvisioned:
             return default_config(self._version_tag), ""
         except TbotError as error:
@@ -142,17 +132,3 @@ def _recovery(paths: Paths) -> str:
     except SecretUnavailable:
         return ""
     return "" if record is None else record.fingerprint
-
-
-def _stamp(paths: Paths) -> object:
-    """Changes whenever a file of the present keys and secrets does, and with the generation."""
-    return current_number(paths), tuple(facts for folder in (paths.keys, paths.secrets) for facts in _facts_of(folder))
-
-
-def _facts_of(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
-    try:
-        with os.scandir(folder) as entries:
-            stats = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
-    except OSError:
-        return ()
-    return tuple(sorted((name, facts.st_ino, facts.st_mtime_ns, facts.st_size) for name, facts in stats))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tbot_bot.broker.gateway import open_broker
 from tbot_bot.config.security_bot import open_secrets
+from tbot_bot.config.settings_cache import SettingsCache
 from tbot_bot.config.startup import require_no_plaintext
 from tbot_bot.domain.errors import NotProvisioned, TbotError
 from tbot_bot.runtime.compose import MAX_UNIVERSE_AGE, open_reference
@@ -41,6 +42,7 @@ class UniverseWorker:
         self._publisher = Publisher(paths, "universe", self._wall)
         self._audit = AuditDrop(paths, self._wall)
         self._claims = FlagClaimer(paths.private / "claims-universe")
+        self._settings = SettingsCache(paths)
 
     def build(self, why: str) -> Universe:
         """One build; publishes how it went. Raises what the broker, the providers and the filters raise."""
@@ -92,9 +94,9 @@ class UniverseWorker:
 
     def outdated(self) -> bool:
         """Whether a session closed since the file was built, by the broker's clock."""
-        secrets = open_secrets(self._paths)
+        settings = self._settings.open()
         clock = FollowedClock()
-        broker = open_broker(secrets.broker, secrets.bot, clock)
+        broker = open_broker(settings.broker, settings.bot, clock)
         try:
             now = broker.get_clock().now
         finally:
