@@ -24,7 +24,7 @@ class Checkpoint:
     provisioning.
 
     `had_users`, `had_ledger`: whether that database existed before, and so must survive taking it back. `categories`
-    and `reason` are those of a rotation; `changes` goes into the audit log with a provisioning."""
+    and `reason` are those of a rotation."""
 
     number: int
     previous: int | None

@@ -44,10 +44,11 @@ class Grace:
     def old(self) -> tuple[Old, ...]:
         """The replaced generations, the oldest first. One whose time cannot be told is left out."""
         # Read before the numbers: whatever is begun meanwhile keeps the generation that is in use now.
-        current, hours = generations.current_number(self._paths), self.hours
-        if current is None or hours is None:
-            return ()
+        current = generations.current_number(self._paths) or 0
         numbers = [number for number in generations.numbers(self._paths) if number <= current]
+        hours = self.hours if len(numbers) > 1 else None
+        if hours is None:
+            return ()
         found = []
         for number, successor in pairwise(numbers):
             try:

@@ -51,7 +51,9 @@ def open_secrets(paths: Paths) -> LoadedSecrets:
 
 def open_env(paths: Paths) -> EnvSettings:
     """`.env` alone. Raises NotProvisioned, SecretUnavailable or ConfigInvalid."""
-    read = parse_env_text(with_generation(paths, lambda folder: folder.decrypt("env_enc"), "logins").decode())
+    read = parse_env_text(
+        with_generation(paths, lambda folder: folder.decrypt("env_enc"), "limits of logins and keys").decode()
+    )
     parsed = parse(read.values, version_tag())
     return require(read.faults or parsed).env
 

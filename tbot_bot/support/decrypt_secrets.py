@@ -117,6 +117,11 @@ def _exact(token: bytes) -> bytes:
 
 
 def _way_back(category: str) -> str:
+    if category in {"login", "session"}:
+        return (
+            "Nobody can log in until that is put right: put the file back, or stop the runner, move the link "
+            "tbot_bot/storage/current away, start it, and restore a backup on the page."
+        )
     return f"Restore a backup, or mark the category {category} as lost on the page Keys: its values are asked again."
 
 

@@ -1,6 +1,8 @@
 """Rotation over a real provisioned root: every category, each step failing, a crash at each step, readers meanwhile."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,23 @@ from tbot_bot.support.state_file import StateFile
 CLOCK = SystemClock()
 PASSWORD = "a battery of horses"
 STEPS = ("record", "stage", "activate", "users", "clean", "switch", "prove", "audit", "logins")
+
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent.parent
+READER = """
+import sys
+from pathlib import Path
+from tbot_bot.config.security_bot import open_secrets
+from tbot_bot.support.path_resolver import Paths
+
+paths = Paths(Path(sys.argv[1]))
+secrets, reads = open_secrets(paths), 0
+for _ in range(100):
+    assert open_secrets(paths) == secrets
+    reads += 1
+print(reads)
+"""
+"""Another process that reads all the while; it ends with an error at the first read that fails."""
 
 
 class PowerCut(BaseException):
@@ -293,15 +312,20 @@ def test_readers_meanwhile_never_fail_and_never_mix(bench: Bench) -> None:
     threads = [threading.Thread(target=read_generation) for _ in range(2)] + [threading.Thread(target=read_configs)]
     for thread in threads:
         thread.start()
-    for _ in range(50):
+    another = subprocess.Popen([sys.executable, "-c", READER, str(bench.paths.root)], cwd=REPOSITORY, stdout=-1)
+    rotations = 0
+    while rotations < 50 or another.poll() is None:
         assert bench.rotate("all") is None
         Grace(bench.paths, CLOCK, bench).destroy_all("test", "test", "")
+        rotations += 1
     stop.set()
     for thread in threads:
         thread.join()
+    told, _ = another.communicate()
 
     assert faults == []
     assert reads[0] > 50
+    assert (another.returncode, told.strip()) == (0, b"100")
     assert bench.is_whole()
 
 

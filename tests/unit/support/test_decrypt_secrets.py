@@ -104,3 +104,16 @@ def test_a_secret_with_something_appended_is_damaged_though_fernet_would_open_it
 
     with pytest.raises(SecretUnavailable):
         with_generation(paths, lambda now: now.decrypt("broker"))
+
+
+@pytest.mark.parametrize(
+    ("category", "way"), [("login", "move the link"), ("session", "move the link"), ("smtp", "page Keys")]
+)
+def test_a_lost_key_is_named_with_a_way_back_that_is_open(tmp_path: Path, category: str, way: str) -> None:
+    paths = Paths(tmp_path)
+    _generation(paths)
+    (paths.keys / key_file(category)).write_bytes(b"garbage")
+
+    with pytest.raises(SecretUnavailable, match=way) as caught:
+        with_generation(paths, lambda now: now.keys(category))
+    assert f"{category}.key" in str(caught.value)
