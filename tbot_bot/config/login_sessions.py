@@ -5,8 +5,8 @@ is looked up afresh each time. SESSION_TIMEOUT counts from the last activity the
 SESSION_TIMEOUT_MINUTES from the login."""
 
 import secrets
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tbot_bot.config.security_users import User, UserStore, user_from
@@ -17,10 +17,11 @@ from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_json
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.session_record import MAX_COOKIE, Lifetimes, SessionRecord, digest, read_record, touch_every
+from tbot_bot.support.uptime import Uptime, uptime
 
 _READABLE_BY_WEB = 0o640
 _SESSION_KEY = "session_key"
-_TIMES = "s.created_at, s.seen_at, s.idle_until, s.expires_at"
+_TIMES = "s.created_at, s.seen_at, s.idle_until, s.expires_at, s.boot, s.seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,22 @@ def limits(env: EnvSettings) -> Limits:
 class LoginSessions:
     """Begins, checks and ends logins."""
 
-    def __init__(self, paths: Paths, clock: Clock, users: UserStore, session_keys: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        clock: Clock,
+        users: UserStore,
+        session_keys: Sequence[bytes],
+        running: Callable[[], Uptime] = uptime,
+    ) -> None:
         """`session_keys` newest first. Another newest key than last time ends all logins."""
         ensure_folder(paths.sessions, 0o750)
         self._folder = paths.sessions
         self._clock = clock
         self._database = users.database
         self._mint = TokenMint(session_keys)
-        self._lifetimes = Lifetimes()
+        self._running = running
+        self._lifetimes = Lifetimes(running)
         self.ended = self._end_those_of_another_key()
         """How many logins ended because the key was replaced."""
 
@@ -76,11 +85,12 @@ class LoginSessions:
         number = secrets.token_hex(16)
         token = self._mint.make(Purpose.LOGIN, {"id": number, "expires_at": ends.isoformat()})
         name = digest(token)
-        record = SessionRecord(user.username, user.role, now, ends, secrets.token_hex(32), now, now + lasting.idle)
-        times = [moment.isoformat() for moment in (now, now, record.idle_until, ends)]
+        idle_until, up, seed = now + lasting.idle, self._running(), secrets.token_hex(32)
+        record = SessionRecord(user.username, user.role, now, ends, seed, now, idle_until, up)
+        times = [moment.isoformat() for moment in (now, now, idle_until, ends)]
         with self._database.writing() as db:
-            values = (name, number, user.id, device, ip, *times)
-            db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            values = (name, number, user.id, device, ip, *times, up.boot, up.seconds)
+            db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         write_json(self._folder / name, record.to_json(), _READABLE_BY_WEB)
         return Issued(token, ends)
 
@@ -98,8 +108,9 @@ class LoginSessions:
         user = user_from(row)
         if user is None or read_record(self._folder / name) is None:
             return None
-        created_at, seen_at, idle_until, expires_at = (datetime.fromisoformat(text) for text in row[4:])
-        truth = SessionRecord(user.username, user.role, created_at, expires_at, "", seen_at, idle_until)
+        created_at, seen_at, idle_until, expires_at = (datetime.fromisoformat(text) for text in row[4:8])
+        began = Uptime(row[8], row[9])
+        truth = SessionRecord(user.username, user.role, created_at, expires_at, "", seen_at, idle_until, began)
         if not self._lifetimes.alive(name, truth, self._clock.now()):
             return None
         return user if self._mint.read(Purpose.LOGIN, token) is not None else None
@@ -119,7 +130,7 @@ class LoginSessions:
             values = (now.isoformat(), idle_until.isoformat(), name)
             db.execute("UPDATE sessions SET seen_at = ?, idle_until = ? WHERE digest = ?", values)
             # Within the transaction: a login that is being ended at this moment must not get its file back.
-            fresh = SessionRecord(record.user, record.role, record.created_at, ends, record.csrf_seed, now, idle_until)
+            fresh = replace(record, expires_at=ends, seen_at=now, idle_until=idle_until)
             write_json(self._folder / name, fresh.to_json(), _READABLE_BY_WEB, durable=False)
 
     def row_of(self, token: str) -> LoginRow | None:

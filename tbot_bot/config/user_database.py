@@ -40,7 +40,7 @@ CREATE TABLE failures (
 CREATE TABLE sessions (
     digest TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     device TEXT NOT NULL, ip TEXT NOT NULL, created_at TEXT NOT NULL, seen_at TEXT NOT NULL, idle_until TEXT NOT NULL,
-    expires_at TEXT NOT NULL) STRICT;
+    expires_at TEXT NOT NULL, boot TEXT NOT NULL, seconds REAL NOT NULL) STRICT;
 CREATE TABLE challenges (
     digest TEXT PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, device TEXT NOT NULL,
     created_at TEXT NOT NULL, expires_at TEXT NOT NULL) STRICT;

@@ -7,14 +7,17 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from tbot_bot.support.atomic_file import json_line
+from tbot_bot.support.uptime import Uptime, uptime
 
 MAX_COOKIE = 4096
 _MAX_RECORD = 4096
+_UNKNOWN = Uptime("", 0.0)
 _MAX_TRACKED = 10_000
 
 
@@ -23,7 +26,8 @@ class SessionRecord:
     """Who is logged in, as what, until when (UTC). `csrf_seed`: random hex that lives as long as the login.
 
     `seen_at`: when the user was last known to be active. `idle_until`: the end unless they are active again; it is
-    never after `expires_at`, which nothing moves."""
+    never after `expires_at`, which nothing moves. `began`: the machine's uptime at `created_at`,
+    where that is known."""
 
     user: str
     role: str
@@ -32,10 +36,11 @@ class SessionRecord:
     csrf_seed: str
     seen_at: datetime
     idle_until: datetime
+    began: Uptime = _UNKNOWN
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | float]:
         """`sum` shows a damaged file: half a change, such as another role, is no record at all."""
-        row = {
+        row: dict[str, str | float] = {
             "user": self.user,
             "role": self.role,
             "created_at": self.created_at.isoformat(),
@@ -43,6 +48,8 @@ class SessionRecord:
             "csrf_seed": self.csrf_seed,
             "seen_at": self.seen_at.isoformat(),
             "idle_until": self.idle_until.isoformat(),
+            "boot": self.began.boot,
+            "uptime": self.began.seconds,
         }
         return {**row, "sum": hashlib.sha256(json_line(row)).hexdigest()}
 
@@ -79,6 +86,7 @@ def read_record(path: Path) -> SessionRecord | None:
             csrf_seed=str(row["csrf_seed"]),
             seen_at=_utc(row["seen_at"]),
             idle_until=_utc(row["idle_until"]),
+            began=Uptime(str(row["boot"]), float(row["uptime"])),
         )
         return record if json_line(record.to_json()) == data else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -95,22 +103,30 @@ def _utc(text: str) -> datetime:
 
 
 class Lifetimes:
-    """Whether a session is still alive, by the wall clock AND by the time really elapsed since this process saw it.
+    """Whether a session is still alive, by the wall clock AND by the time really elapsed: since this process first saw
+    it, and, while the machine runs on, since it began.
 
-    Setting the machine's clock back therefore lengthens no session, and a session from the future is none. Thread-safe
-    without a lock: two threads can only note the same end twice."""
+    Setting the clock back therefore lengthens no session, and a session from the future is none. Thread-safe without a
+    lock: two threads can only note the same end twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, running: Callable[[], Uptime] = uptime) -> None:
+        self._running = running
         self._ends: dict[tuple[str, datetime], float] = {}
 
     def alive(self, name: str, record: SessionRecord, now: datetime) -> bool:
         ends = (record.expires_at, record.idle_until)
-        if now < record.created_at or now >= min(ends):
+        if now < record.created_at or now >= min(ends) or self._outlived(record, min(ends)):
             return False
         if len(self._ends) >= _MAX_TRACKED:
             self._forget_ended()
         clock = time.monotonic()
         return all(clock < self._ends.setdefault((name, end), clock + (end - now).total_seconds()) for end in ends)
+
+    def _outlived(self, record: SessionRecord, end: datetime) -> bool:
+        up = self._running()
+        if not up.boot or up.boot != record.began.boot:
+            return False
+        return up.seconds - record.began.seconds >= (end - record.created_at).total_seconds()
 
     def _forget_ended(self) -> None:
         now = time.monotonic()

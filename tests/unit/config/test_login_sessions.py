@@ -13,6 +13,7 @@ from tbot_bot.support.clock import ManualClock
 from tbot_bot.support.encrypt_secrets import new_key
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.session_record import digest
+from tbot_bot.support.uptime import Uptime
 
 HOUR = timedelta(hours=1)
 IDLE = timedelta(minutes=20)
@@ -29,11 +30,12 @@ class Logins:
         assert first is not None
         self.ada = first
         self.key = new_key()
+        self.up = Uptime("this boot", 1000.0)
         self.sessions = self.reopened(self.key)
         self.web = Sessions(self.paths, self.clock)
 
     def reopened(self, *keys: bytes) -> LoginSessions:
-        return LoginSessions(self.paths, self.clock, self.users, keys)
+        return LoginSessions(self.paths, self.clock, self.users, keys, lambda: self.up)
 
     def begin(self, user: User | None = None) -> str:
         return self.sessions.begin(user or self.ada, LIMITS, ip="192.0.2.7", device="d" * 64).token
@@ -225,6 +227,22 @@ def test_the_same_session_key_ends_none(logins: Logins) -> None:
     token = logins.begin()
 
     assert logins.reopened(logins.key).check(token) == logins.ada
+
+
+def test_no_restart_with_the_clock_set_back_lengthens_a_login(logins: Logins) -> None:
+    idle, busy = logins.begin(), logins.begin()
+    logins.clock.advance(IDLE / 2)
+    logins.sessions.touch(busy, LIMITS)
+
+    def seen(minutes: float) -> list[bool]:
+        """By a runner started anew, so long after the logins began, on a clock that was stopped and set back."""
+        logins.up = Uptime("this boot", 1000.0 + minutes * 60)
+        return [logins.reopened(logins.key).check(token) is not None for token in (idle, busy)]
+
+    logins.clock.advance(-IDLE / 4)
+    assert seen(19) == [True, True]
+    assert seen(20) == [False, True]
+    assert seen(30) == [False, False]
 
 
 def test_ended_logins_are_swept_away_and_named(logins: Logins) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tbot_bot.support.atomic_file import write_json
 from tbot_bot.support.session_record import Lifetimes, SessionRecord, digest, read_record
+from tbot_bot.support.uptime import Uptime
 
 NOW = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 IDLE = timedelta(minutes=20)
@@ -64,6 +65,21 @@ def test_setting_the_clock_back_lengthens_no_idle_time() -> None:
 
     assert lifetimes.alive("a", idle, NOW + IDLE - timedelta(microseconds=1))
     assert not lifetimes.alive("a", idle, NOW + timedelta(minutes=1))
+
+
+def test_the_machines_uptime_ends_a_session_for_a_process_that_sees_it_first(tmp_path: Path) -> None:
+    up = Uptime("this boot", 1000.0)
+    record = replace(RECORD, began=up)
+
+    def alive(later: Uptime) -> bool:
+        return Lifetimes(lambda: later).alive("a", record, NOW)
+
+    assert alive(up)
+    assert alive(Uptime("this boot", 1000.0 + 2999))
+    assert not alive(Uptime("this boot", 1000.0 + 3000))
+    assert alive(Uptime("another boot", 9000.0)), "nothing to compare with"
+    write_json(tmp_path / "r", record.to_json())
+    assert read_record(tmp_path / "r") == record
 
 
 @pytest.mark.parametrize(("idle", "seconds"), [(60, 6), (300, 30), (600, 60), (86400, 60)])
