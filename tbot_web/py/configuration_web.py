@@ -17,6 +17,7 @@ from tbot_web.support.utils_web import installation, setting_up, typed
 
 pages = Blueprint("configuration", __name__)
 STEP_UP_FIELDS = ("step_up_password", "step_up_code")
+BOUND = "broker, account and name stay as they are until it is stopped"
 NOTHING_WRONG = "Checked: every value is in range and they fit together. Nothing was saved yet."
 
 
@@ -117,6 +118,7 @@ def _judged(reply: Reply) -> tuple[str, int] | str:
         notice=NOTHING_WRONG if reply.ok else "",
         first_run=_first_run(),
         confirm=refusal("configuration", reply, [str(f.get("key")) for f in reply.faults]) if confirm else None,
+        why=reply.message if confirm else "",
         raised=[f for f in reply.faults if f.get("key") not in STEP_UP_FIELDS] if confirm else [],
         retyped=True,
     )
@@ -128,7 +130,7 @@ def _not_now(state: BotState | None) -> str:
     if _first_run():
         return ""
     if state in ARMED_STATES:
-        return f"The bot is running ({state}): stop it first. Settings change only while it does not trade."
+        return f"The bot is running ({state}). What you save takes effect between windows; {BOUND}."
     if state in CLOSING_STATES:
         return "Positions are being closed: settings can be changed once that is done."
     return "The bot is in an unknown state; the runner looks at it. Try again in a moment." if state is None else ""

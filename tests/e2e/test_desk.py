@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tbot_bot.config.security_bot import open_config
 from tests.e2e.test_cockpit import STATUS, published
+from tests.e2e.conftest import PASSWORD
 from tests.unit.backtest.bars import rally, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -104,7 +105,17 @@ def test_an_admin_changes_settings_later_and_secrets_left_empty_stay(machine, pr
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#verdict h2")).to_contain_text("Nothing was saved.")
     page.locator("#MAX_OPEN_POSITIONS").fill("6")
+    page.locator("#BROKER_API_KEY").fill("planted-secret-5")
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#verdict")).to_contain_text("MAX_OPEN_POSITIONS: more can be lost with this.")
+    page.locator("#configuration-step-up-password").fill("not the right words")
+    page.get_by_role("button", name="Confirm and save").click()
+    expect(page.locator("#configuration-step-up-password-help")).to_contain_text("The password is wrong.")
+    expect(page.locator("#BROKER_API_KEY")).to_have_value("planted-secret-5")
+    assert open_config(machine.paths).raw == before
+    page.locator("#BROKER_API_KEY").fill("")
+    page.locator("#configuration-step-up-password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm and save").click()
     expect(page.get_by_text("The settings are saved.")).to_be_visible()
     after = open_config(machine.paths).raw
     assert after == {**before, "MAX_OPEN_POSITIONS": "6"}
@@ -114,17 +125,32 @@ def test_an_admin_changes_settings_later_and_secrets_left_empty_stay(machine, pr
     expect(page.locator("#MAX_OPEN_POSITIONS")).to_have_value("6")
 
 
-def test_settings_of_a_running_bot_are_refused_in_words_and_kept_as_typed(machine, provisioned):
+def test_settings_of_a_running_bot_are_saved_but_not_what_its_session_is_bound_to(machine, provisioned):
+    page = provisioned
+    machine.paths.bot_state.write_text("trading\n")
+    page.goto("/configuration")
+    expect(page.locator("#verdict")).to_contain_text("What you save takes effect between windows")
+    page.get_by_text("Money and risk").click()
+    page.locator("#MAX_OPEN_POSITIONS").fill("2")
+    page.get_by_text("Who executes the trades").click()
+    page.locator("#BROKER_API_KEY").fill("another-key")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#verdict")).to_contain_text("The running session is bound to its broker, account and name.")
+    expect(page.locator("#MAX_OPEN_POSITIONS")).to_have_value("2")
+    page.locator("#BROKER_API_KEY").fill("")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("They take effect between windows.")).to_be_visible()
+    wait_for_form(machine, "MAX_OPEN_POSITIONS", "2")
+
+
+def test_settings_are_refused_in_words_while_positions_are_closed_and_kept_as_typed(machine, provisioned):
     page = provisioned
     page.goto("/configuration")
     page.get_by_text("Money and risk").click()
-    page.locator("#MAX_OPEN_POSITIONS").fill("6")
-    machine.paths.bot_state.write_text("trading\n")
+    page.locator("#MAX_OPEN_POSITIONS").fill("2")
+    machine.paths.bot_state.write_text("graceful_closing_positions\n")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator("#verdict")).to_contain_text("Stop it first; settings change only while it does not trade.")
-    expect(page.locator("#MAX_OPEN_POSITIONS")).to_have_value("6")
-    page.reload()
-    expect(page.locator("#verdict")).to_contain_text("The bot is running (trading): stop it first.")
-    expect(page.locator("#MAX_OPEN_POSITIONS")).not_to_have_value("6")
+    expect(page.locator("#verdict")).to_contain_text("Positions are being closed.")
+    expect(page.locator("#MAX_OPEN_POSITIONS")).to_have_value("2")
     page.goto("/configuration?again=1")
-    expect(page.locator("#MAX_OPEN_POSITIONS")).to_have_value("6")
+    expect(page.locator("#MAX_OPEN_POSITIONS")).to_have_value("2")

@@ -1,4 +1,4 @@
-"""What an owner does so that nothing is lost, in a browser over the real runner: recovery, keys, restore, audit."""
+"""What an owner does so that nothing is lost, in a browser over the real runner: recovery key, new keys, audit."""
 
 import re
 

@@ -169,7 +169,7 @@ def test_new_settings_of_an_admin_are_followed_until_done(site):
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("trading", "The bot is running (trading): stop it first."),
+        ("trading", "What you save takes effect between windows"),
         ("graceful_closing_positions", "Positions are being closed"),
         ("gone", "The bot is in an unknown state"),
     ],
@@ -201,12 +201,12 @@ def test_after_a_failed_saving_the_way_back_brings_what_was_typed(site):
 def test_what_raises_a_risk_takes_the_password_and_names_the_keys_while_the_form_stays_as_typed(site):
     site.provisioned()
     site.log_in()
-    faults = {"MAX_TRADES": "raised from 4 to 9", "step_up_password": "Type your password."}
-    site.runner.refuse("provision", "step_up", "Confirm it.", body={"totp": True}, **faults)
+    faults = {"MAX_TRADES": "needs your password", "step_up_password": "Type your password."}
+    site.runner.refuse("provision", "step_up", "MAX_TRADES: more can be lost with this.", body={"totp": True}, **faults)
     answer = site.post("/configuration", "/configuration", MAX_TRADES="9")
     assert answer.status_code == 422
     assert 'href="#MAX_TRADES"' in answer.text
-    assert "raised from 4 to 9" in answer.text
+    assert "MAX_TRADES: more can be lost with this." in answer.text
     assert "values to correct" not in answer.text
     assert re.search(r'name="step_up_password"[^>]*form="configuration"', answer.text, re.S)
     assert 'name="step_up_code"' in answer.text
