@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tbot_bot.config.security_bot import open_config
-from tests.e2e.test_cockpit import STATUS, published
 from tests.e2e.conftest import PASSWORD
+from tests.e2e.test_cockpit import STATUS, published
 from tests.unit.backtest.bars import rally, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
