@@ -1,13 +1,14 @@
 """Restoring a backup: choose it, give the recovery key, look at what would change, choose the parts, confirm."""
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
 from tbot_web.services import services
 from tbot_web.support.ask import NOTHING, WORK_SECONDS, Told, ask, proof, refusal, rows, status_of
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.restore_preview import Preview, carried, read_preview
 from tbot_web.support.session_manager import current_login
-from tbot_web.support.utils_web import plain
+from tbot_web.support.utils_web import installation, plain
 
 pages = Blueprint("restore", __name__)
 TITLE = "Restore from a backup"
@@ -45,6 +46,15 @@ def submit() -> str | tuple[str, int]:
     if not reply.ok:
         return _confirm(shown, refusal("restore", reply), parts), status_of(reply)
     return render_template("restored.html", title="Restored", message=reply.message, kept=plain(reply.body.get("kept")))
+
+
+@pages.get("/restored")
+@needs(Access.ANYONE)
+def restored() -> Response | str:
+    """On to where the restored state leads, once the runner has taken it up."""
+    if installation().users is False:
+        return render_template("taking_up.html", title="Taking up what was restored")
+    return redirect(url_for("home.home"))
 
 
 def _proof() -> dict[str, dict[str, str]]:

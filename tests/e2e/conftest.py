@@ -17,7 +17,8 @@ from tbot_bot.support.path_resolver import Paths
 from tests.conftest import find_chromium
 
 USER, PASSWORD = "alex", "four unrelated words here"
-RUNNER, WEB = "tbot_bot.runtime.provisioning", "tbot_web.serve"
+RUNNER, WEB, BACKUP = "tbot_bot.runtime.provisioning", "tbot_web.serve", "tbot_bot.runtime.backup"
+ARGUMENTS = {BACKUP: ("--watch",)}
 CHROMIUM_OPTIONS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -38,10 +39,11 @@ class Machine:
         return Paths(root=self.root)
 
     def start(self, module: str) -> None:
+        """`module` as a process of its own; the backup process stays and waits for jobs."""
         environment = {**os.environ, "TBOT_ROOT": str(self.root), "TBOT_WEB_PORT": str(self.port)}
         with (self.root / f"{module}.log").open("ab") as log:
             self.running[module] = subprocess.Popen(
-                [sys.executable, "-m", module], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", module, *ARGUMENTS.get(module, ())], env=environment, stdout=log, stderr=log
             )
 
     def kill(self, module: str) -> None:
@@ -132,4 +134,4 @@ def log_in(page: Page, password: str = PASSWORD, user: str = USER) -> None:
     page.get_by_role("button", name="Log in").click()
 
 
-__all__ = ["PASSWORD", "RUNNER", "USER", "WEB", "Machine", "expect", "log_in", "register"]
+__all__ = ["BACKUP", "PASSWORD", "RUNNER", "USER", "WEB", "Machine", "expect", "free_port", "log_in", "register"]

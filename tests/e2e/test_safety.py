@@ -1,4 +1,4 @@
-"""What an owner does so that nothing is lost, in a browser over the real runner: recovery key, new keys, audit."""
+"""What an owner does so that nothing is lost, in a browser over the real runner: recovery key, keys, backups."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tbot_bot.config.generations import current_number
-from tests.e2e.conftest import PASSWORD, RUNNER, WEB, log_in, register
+from tests.e2e.conftest import BACKUP, PASSWORD, RUNNER, WEB, Machine, free_port, log_in, register
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -85,3 +85,75 @@ def test_the_audit_log_is_searched_and_verified(provisioned):
     expect(page.locator(".records dl")).to_contain_text("admin")
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_role("status").filter(has_text="Verified:")).to_be_visible()
+
+
+def recovery_key(page):
+    """The key as the admin's copy has it, confirmed."""
+    page.goto("/recovery")
+    page.get_by_role("button", name="Show the recovery key").click()
+    groups = page.locator("#recovery-key code").all_inner_texts()
+    page.get_by_label("Its last group").fill(groups[-1])
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("heading", name="Backups", exact=True)).to_be_visible()
+    return " ".join(groups)
+
+
+def backed_up(page):
+    """Wait for the first backup to appear in the list."""
+    for _ in range(60):
+        page.goto("/backups")
+        if page.get_by_role("link", name=re.compile("^Restore tbot-")).count():
+            return page.get_by_role("link", name=re.compile("^Restore tbot-")).first
+        page.wait_for_timeout(500)
+    raise AssertionError("no backup appeared")
+
+
+def test_a_backup_is_made_looked_into_and_restored_here_and_on_another_machine(
+    machine, provisioned, chromium, tmp_path
+):
+    page = provisioned
+    machine.start(BACKUP)
+    key = recovery_key(page)
+    backed_up(page).click()
+    name = page.get_by_label("Backup", exact=True).input_value()
+    page.get_by_label("Recovery key", exact=True).fill(key)
+    confirm(page, "preview", "not the right words")
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.locator("#preview-step-up-password-help")).to_contain_text("The password is wrong.")
+    expect(page.get_by_label("Recovery key", exact=True)).to_have_value("")
+    page.get_by_label("Recovery key", exact=True).fill(key)
+    confirm(page, "preview")
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.locator("main")).to_contain_text("Nothing was changed yet.")
+    for other_part in page.locator("input[name=part]:enabled:not([value=settings])").all():
+        other_part.uncheck()
+    confirm(page, "restore")
+    page.get_by_role("button", name="Restore the marked parts").click()
+    expect(page.get_by_role("heading", name="Restored")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("storage/before-restore/")
+
+    elsewhere = Machine(tmp_path / "elsewhere", free_port())
+    elsewhere.paths.backups.mkdir(parents=True)
+    (elsewhere.paths.backups / name).write_bytes((machine.paths.backups / name).read_bytes())
+    context = chromium.new_context(base_url=elsewhere.url)
+    try:
+        elsewhere.start(RUNNER)
+        elsewhere.start(WEB)
+        elsewhere.wait()
+        other = context.new_page()
+        other.goto("/")
+        other.get_by_role("link", name="Restore from a backup").click()
+        other.get_by_label("Backup", exact=True).fill(name)
+        other.get_by_label("Recovery key", exact=True).fill(key)
+        other.get_by_role("button", name="Show what would change").click()
+        expect(other.locator("main")).to_contain_text("Nothing was changed yet.")
+        other.get_by_role("button", name="Restore the marked parts").click()
+        expect(other.get_by_role("heading", name="Restored")).to_be_visible()
+        other.get_by_role("link", name="Go on").click()
+        other.wait_for_url("**/login")
+        log_in(other)
+        expect(other.get_by_role("heading", name="Today", exact=True)).to_be_visible()
+    finally:
+        context.close()
+        for module in list(elsewhere.running):
+            elsewhere.kill(module)

@@ -96,7 +96,7 @@ function runner(part) {
   const silent = `silent for ${f.duration(age(part))}; Start and login wait for it, Stop and Kill do not`;
   return [
     part.stale ? not("Provisioning runner", silent) : problem ? not("Provisioning runner", problem) : ok("Provisioning runner", "writing"),
-    audit ? ok("Audit log", `record ${f.quantity(audit.seq)}, ${String(audit.hash).slice(0, 12)}`) : old("Audit log", "its end is not published"),
+    audit?.problem ? not("Audit log", audit.problem) : audit ? ok("Audit log", `record ${f.quantity(audit.seq)}, ${String(audit.hash).slice(0, 12)}`) : old("Audit log", "its end is not published"),
   ];
 }
 

@@ -13,7 +13,7 @@ const ago = (ms) => `${f.duration(ms / 1000)} ago`;
 /** [kind, words, page] each; kind "bad" is worse than "". What is not known warns of nothing; a silent runner does. */
 function warningsNow(part, backups, own) {
   const system = part?.body;
-  return [...runner(part), ...recovery(system), ...stored(system, backups), ...drill(backups), ...secondFactor(system, own)];
+  return [...runner(part), ...audit(system), ...recovery(system), ...stored(system, backups), ...drill(backups), ...secondFactor(system, own)];
 }
 
 function runner(part) {
@@ -22,6 +22,11 @@ function runner(part) {
     return [["bad", `The provisioning runner has been silent for ${f.duration(age(part))}. ${words}`]];
   }
   return part?.body.problem ? [["bad", `The stored settings cannot be used: ${part.body.problem}`]] : [];
+}
+
+function audit(system) {
+  if (!system?.audit?.problem) return [];
+  return [["bad", `The audit log is damaged: ${system.audit.problem}. Copy storage/audit aside, then look at it.`, "audit"]];
 }
 
 function recovery(system) {

@@ -67,6 +67,14 @@ def test_a_damaged_log_is_loud_names_the_place_and_says_what_is_safe(admin):
     assert "Verified:" not in page
 
 
+def test_what_the_runners_own_verification_found_is_loud_before_anyone_asks(admin):
+    head = {"seq": 9, "hash": "ab12cd34ef567890", "problem": "record 3 was changed"}
+    admin.runner_says.publish("system", {"provisioned": True, "users": 1, "version": "v1", "audit": head}, 30)
+    page = admin.browser.get("/audit").text
+    assert 'role="alert"' in page
+    assert "record 3 was changed" in page
+
+
 def test_a_verification_that_could_not_be_made_is_no_verdict(admin):
     admin.runner.refuse("audit_verify", "failed", "The audit log cannot be read.")
     answer = admin.post("/audit/verify", "/audit")

@@ -156,6 +156,13 @@ def test_on_a_fresh_machine_anyone_may_restore_and_no_password_is_asked(site):
     assert site.runner.last("restore") == {"preview": "p-1", "parts": ["users"]}
 
 
+def test_after_a_restore_one_waits_for_the_runner_instead_of_setting_up_anew(site):
+    site.fresh()
+    assert "Taking up what was restored" in site.browser.get("/restored").text
+    site.provisioned()
+    assert site.browser.get("/restored").location == "/"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"preview": ""}', '{"preview": 7}', "\x00", "[" * 5000])
 def test_a_bent_preview_is_no_preview(text):
     assert carried(text) is None

@@ -12,6 +12,7 @@ TABLE = {
     ("POST", "/login"): NOBODY,
     ("POST", "/login/code"): NOBODY,
     ("GET", "/register"): NOBODY,
+    ("GET", "/restored"): NOBODY,
     ("POST", "/register"): FIRST_RUN,
     ("GET", "/configuration"): FIRST_RUN,
     ("POST", "/configuration"): FIRST_RUN,

@@ -5,7 +5,16 @@ import pytest
 from tbot_web.security import MAX_BODY, POLICY
 from tbot_web.support.auth_web import Access, access_of
 
-PUBLIC = {"static", "home.home", "home.health", "login.login", "login.submit", "login.code", "register.register"}
+PUBLIC = {
+    "static",
+    "home.home",
+    "home.health",
+    "login.login",
+    "login.submit",
+    "login.code",
+    "register.register",
+    "restore.restored",
+}
 READING = {"account", "users", "keys", "audit_search"}
 
 
