@@ -36,8 +36,8 @@ def enrol(page):
     secret = page.locator("#totp-secret").inner_text().replace(" ", "")
     page.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret).now())
     page.get_by_role("button", name="Confirm").click()
+    expect(page.locator("#codes code")).to_have_count(10)
     codes = page.locator("#codes code").all_inner_texts()
-    assert len(codes) == 10
     return secret, codes
 
 
