@@ -147,3 +147,25 @@ def test_a_lost_storage_folder_comes_back_from_a_backup_and_the_offline_key(
     rig.start()
     assert rig.log_in().ok
     assert rig.back_up().manifest.bot == made.manifest.bot
+
+
+@pytest.mark.parametrize("category", ["login", "session"])
+def test_a_lost_key_of_the_logins_has_a_way_back_without_one(rig: Any, category: str) -> None:
+    made = rig.back_up()
+    (rig.paths.keys / f"{category}.key").write_bytes(b"garbage")
+    rig.stop()
+    rig.start()
+    refusal = rig.log_in()
+    assert refusal.code == "failed"
+    assert f"{category}.key" in refusal.message
+    assert "storage/current" in refusal.message
+
+    rig.stop()
+    rig.paths.current_generation.rename(rig.paths.root / "current-of-before")
+    rig.start()
+    rig.token = ""
+    reply = rig.restore(made.name, "settings", "users")
+
+    assert reply.ok, reply
+    assert rig.log_in().ok
+    assert ledger_entries(rig) == 1
