@@ -2,8 +2,7 @@
 
 Not in it: the runner's own key pair, live logins' files, the paper venue, market data and logs. Databases are copied by
 SQLite into a 0600 file beside the backups that is removed in any case: they hold passwords only as wrapped hashes, and
-may be larger than memory. Keys and secrets are held in memory and never written anywhere but encrypted. Keys that come
-from outside (TBOT_KEYS_DIR) are not ours to keep: such a backup holds none."""
+may be larger than memory. Keys and secrets are held in memory and never written anywhere but encrypted."""
 
 import os
 import shutil
@@ -155,7 +154,7 @@ def _generation_members(paths: Paths, number: int) -> tuple[Member, ...] | None:
         )
     except FileNotFoundError:
         return None
-    faults = faults_of(folder, paths.keys_outside)
+    faults = faults_of(folder)
     if faults and folder.is_dir():
         raise SecretUnavailable(f"a backup of damaged keys and secrets is none: {'; '.join(faults)}")
     return None if faults else found

@@ -93,7 +93,10 @@ class BackupDesk:
         }
 
     def recover(self) -> None:
-        """After a restart: finish a restore, and the sealing of the audit log's first key."""
+        """After a restart: finish a restore, and the sealing of the audit log's first key.
+
+        The folder of the backups is there from the start, for the file that someone brings to a new machine."""
+        ensure_folder(self._paths.backups)
         self._restorer.recover()
         recovery.sweep(self._paths)
         record = read_recovery(self._paths)

@@ -8,7 +8,7 @@ from typing import Any
 from tbot_bot.domain.errors import AuditUnavailable
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, write_bytes
-from tbot_bot.support.logs import redact
+from tbot_bot.support.logs import redact_tree
 from tbot_bot.support.path_resolver import Paths
 
 DROP_SUFFIX = ".event"
@@ -28,6 +28,6 @@ class AuditDrop:
         name = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(6)}{DROP_SUFFIX}"
         try:
             ensure_folder(self._inbox, 0o770)
-            write_bytes(self._inbox / name, redact(json.dumps(row, default=str)).encode(), 0o640)
+            write_bytes(self._inbox / name, json.dumps(redact_tree(row)).encode(), 0o640)
         except OSError as error:
             raise AuditUnavailable(f"the event {event} could not be recorded: {error.strerror}") from error

@@ -67,10 +67,11 @@ class KilledDay:
 class LiveBot:
     """`make run` on a root and ports of its own."""
 
-    def __init__(self, folder: Path, speed: int) -> None:
+    def __init__(self, folder: Path, speed: int, paper: int | None = None) -> None:
+        """`paper`: the venue's port, for one that is started again on the same root."""
         self.paths = Paths((folder / "root").resolve())
         self.terminal = folder / "terminal.txt"
-        self.paper = free_port_pair()
+        self.paper = paper or free_port_pair()
         web = free_port()
         self.browser = Browser(f"http://127.0.0.1:{web}")
         variables = {

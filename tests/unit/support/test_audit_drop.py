@@ -30,3 +30,12 @@ def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(AuditUnavailable):
         AuditDrop(Paths(tmp_path), CLOCK).record("armed", "bot", {})
+
+
+def test_words_that_name_a_secret_leave_the_event_readable(tmp_path: Path) -> None:
+    detail = {"uses": {"login": {"decrypt ok: check a password": 3}}, "changed": {"BROKER_API_KEY": ["#0a1b2c3d", ""]}}
+    AuditDrop(Paths(tmp_path), CLOCK).record("key_use", "bot", detail)
+
+    (path,) = Paths(tmp_path).audit_inbox.iterdir()
+
+    assert json.loads(path.read_bytes())["detail"] == detail
