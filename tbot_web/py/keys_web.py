@@ -73,6 +73,19 @@ def destroy() -> tuple[str, int]:
     return _page(Told(notice=notice))
 
 
+@pages.post("/keys/export")
+@needs(Access.ADMIN)
+def export() -> tuple[str, int]:
+    """The sealed file stays on the server, for whoever may read the storage there: no key passes through here."""
+    typed = {"recipient": request.form.get("recipient", "").strip()}
+    reply = ask("export_keys", {**typed, **proof()}, timeout=WORK_SECONDS)
+    if not reply.ok:
+        return _page(refusal("export", reply, typed), status_of(reply))
+    return _page(
+        Told(notice=f"Exported, sealed to the public key given: {plain(reply.body.get('file'))} on this server.")
+    )
+
+
 def _aftermath(reply: Reply, category: str, what: str) -> str:
     return render_template(
         "compromised.html",
@@ -99,7 +112,7 @@ def _page(told: Told, status: int = 200) -> tuple[str, int]:
         old=rows(body, "old"),
         for_what=FOR_WHAT,
         marked=request.form.getlist("category") if told.form == "rotate" else [],
-        typed=request.form if told.form == "compromised" else {},
+        typed=request.form if told.form in {"compromised", "export"} else {},
         external=plain(body.get("external")) or body.get("external") is True,
     )
     return page, status if reply.ok else status_of(reply)

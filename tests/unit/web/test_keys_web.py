@@ -82,3 +82,18 @@ def test_destroying_old_generations_tells_which(admin):
 def test_keys_from_outside_are_said_to_be_replaced_there(admin):
     admin.runner.answer("keys", **{**BODY, "external": True})
     assert "TBOT_KEYS_DIR" in admin.browser.get("/keys").text
+
+
+def test_keys_are_exported_to_the_public_key_typed_and_the_page_names_the_file(admin):
+    admin.runner.answer("export_keys", file="tbot_bot/storage/export/keys-00000007.age")
+    page = admin.post("/keys/export", "/keys", recipient=" age1abc ", **PROOF).text
+    assert admin.runner.last("export_keys") == {"recipient": "age1abc", **PROVEN}
+    assert "keys-00000007.age" in page
+
+
+def test_a_recipient_that_is_no_public_key_is_marked_and_kept(admin):
+    admin.runner.refuse("export_keys", "invalid", "no", recipient="must be an age public key")
+    answer = admin.post("/keys/export", "/keys", recipient="ssh-rsa", **PROOF)
+    assert answer.status_code == 422
+    assert "must be an age public key" in answer.text
+    assert 'value="ssh-rsa"' in answer.text

@@ -49,6 +49,7 @@ TABLE = {
     ("POST", "/keys/rotate"): ADMIN,
     ("POST", "/keys/compromised"): ADMIN,
     ("POST", "/keys/destroy"): ADMIN,
+    ("POST", "/keys/export"): ADMIN,
     ("GET", "/recovery"): ADMIN,
     ("POST", "/recovery"): ADMIN,
     ("POST", "/recovery/confirm"): ADMIN,
