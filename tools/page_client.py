@@ -110,6 +110,11 @@ class Browser:
     def open(self, path: str) -> Page:
         return self._page(self._session.get(urljoin(self._address, path), timeout=30))
 
+    def raw(self, path: str) -> bytes:
+        """What came, byte for byte, headers first."""
+        answer = self._session.get(urljoin(self._address, path), timeout=30)
+        return "\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode() + answer.content
+
     def send(self, page: Page, form: Form, changes: dict[str, str] | None = None) -> Page:
         """Submit `form` with `changes` typed into it."""
         url = urljoin(page.url, form.action)
