@@ -2,7 +2,8 @@
 
 Not in it: the runner's own key pair, live logins' files, the paper venue, market data and logs. Databases are copied by
 SQLite into a 0600 file beside the backups that is removed in any case: they hold passwords only as wrapped hashes, and
-may be larger than memory. Keys and secrets are held in memory and never written anywhere but encrypted."""
+may be larger than memory. Keys and secrets are held in memory and never written anywhere but encrypted. Keys that come
+from outside (TBOT_KEYS_DIR) are not ours to keep: such a backup holds none."""
 
 import os
 import shutil
@@ -154,7 +155,7 @@ def _generation_members(paths: Paths, number: int) -> tuple[Member, ...] | None:
         )
     except FileNotFoundError:
         return None
-    faults = faults_of(folder)
+    faults = faults_of(folder, paths.keys_outside)
     if faults and folder.is_dir():
         raise SecretUnavailable(f"a backup of damaged keys and secrets is none: {'; '.join(faults)}")
     return None if faults else found

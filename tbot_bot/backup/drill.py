@@ -75,7 +75,8 @@ def drill(paths: Paths, clock: Clock, keys: BackupKeys, backup: Path, bcrypt_cos
     ensure_folder(folder)
     folder.chmod(stat.S_IRWXU)
     try:
-        checks = tuple(_checks(folder, clock, Opener(keys.drill, keys.mac_key), backup, bcrypt_cost))
+        opener = Opener(keys.drill, keys.mac_key, paths.keys_outside)
+        checks = tuple(_checks(folder, clock, opener, backup, bcrypt_cost))
     finally:
         drop_scratch(paths)
     return Drilled(backup.name, clock.now(), checks)
@@ -98,11 +99,20 @@ def _checks(folder: Path, clock: Clock, opener: Opener, backup: Path, cost: int)
         "opens", True, f"{len(manifest.files)} files, signed and whole, of {manifest.made_at:%Y-%m-%d %H:%M} UTC"
     )
     scratch = Paths(folder / "root")
-    for name, check in (
-        ("secrets", lambda: _secrets(opened)),
+    # Keys from outside are never put on this disk, not even for a drill: nobody can log in there then.
+    on_disk = opener.keys_outside is None
+    put_to_use: tuple[tuple[str, Callable[[], str]], ...] = (
         ("settings", lambda: _settings(scratch, clock, opened)),
         ("users", lambda: _users(scratch, clock, opened)),
         ("login", lambda: _login(scratch, clock, cost)),
+    )
+    in_memory: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("settings", lambda: f"{len(opened.config()[0].raw)} settings"),
+        ("users", lambda: _users(scratch, clock, opened)),
+    )
+    for name, check in (
+        ("secrets", lambda: _secrets(opened)),
+        *(put_to_use if on_disk else in_memory),
         ("ledger", lambda: _ledger(opened)),
         ("audit log", lambda: _audit(scratch, opened)),
         ("journals", lambda: _journals(opened)),
@@ -194,6 +204,7 @@ def _ledger(opened: Opened) -> str:
 
 def _audit(scratch: Paths, opened: Opened) -> str:
     """After the login, which wrote a log of its own: the backup's takes its place."""
+    ensure_folder(scratch.audit_log.parent)
     for name, path in ((AUDIT_LOG, scratch.audit_log), (AUDIT_HEAD, head_file(scratch))):
         if not opened.file(name).exists():
             raise BackupRefused(f"{name} is not in it")

@@ -26,12 +26,14 @@ _MOST_IN_MEMORY = 64 * 1024 * 1024
 class BackedUpGeneration(GenerationFolder):
     """The keys and secrets of a backup, read as those of a generation are, without ever lying on a disk."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        super().__init__(-1, "read a backup")
+    def __init__(self, files: Mapping[str, bytes], keys_outside: Path | None = None) -> None:
+        super().__init__(-1, "read a backup", keys_outside)
         self._files = files
 
     def _read(self, name: str) -> bytes:
         data = self._files.get(name)
+        if data is None and self._keys_outside is not None and name.startswith("keys/"):
+            return super()._read(name)
         if not data:
             raise SecretUnavailable(f"the backup holds no {name}")
         return data
@@ -74,6 +76,8 @@ class Opener:
 
     identity: str = field(repr=False)
     mac_key: bytes = field(repr=False)
+    keys_outside: Path | None = None
+    """Where this installation's keys are when neither it nor its backups hold them."""
 
 
 def with_recovery_key(key: RecoveryKey) -> Opener:
@@ -110,7 +114,7 @@ def open_backup(source: Path, opener: Opener, folder: Path, wanted: Callable[[En
         for one in files:
             one.close()
     settings = {name: buffer.getvalue() for name, buffer in in_memory.items()}
-    return Opened(manifest, BackedUpGeneration(settings), folder)
+    return Opened(manifest, BackedUpGeneration(settings, opener.keys_outside), folder)
 
 
 def scratch(paths: Paths, name: str) -> Path:

@@ -13,6 +13,7 @@ from tbot_bot.backup.contents import copy_database
 from tbot_bot.backup.maker import verify
 from tbot_bot.backup.recovery import backup_keys, parse_recovery_key
 from tbot_bot.backup.worker import NO_KEY, BackupWorker
+from tbot_bot.config import generations
 from tbot_bot.runtime.backup import keep_time, serve_jobs
 from tbot_bot.support.audit_drop import AuditDrop
 from tbot_bot.support.flags import FlagClaimer
@@ -184,3 +185,33 @@ def test_the_backup_of_an_earlier_key_still_opens_with_it(rig: Any) -> None:
     keys = backup_keys(rig.paths)
     assert keys is not None
     assert rig.back_up().manifest.recipient == keys.recovery.recipient != made.manifest.recipient
+
+
+def test_keys_from_outside_are_neither_backed_up_nor_put_on_the_disk_by_a_drill(
+    rig: Any, clock: SetClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.stop()
+    outside = tmp_path / "keys"
+    outside.mkdir(mode=0o700)
+    login_key = (rig.paths.keys / "login.key").read_bytes()
+    for path in list((rig.paths.keys).resolve().iterdir()):
+        if path.is_symlink():
+            path.unlink()
+        else:
+            path.rename(outside / path.name)
+    monkeypatch.setenv("TBOT_ROOT", str(rig.paths.root))
+    monkeypatch.setenv("TBOT_KEYS_DIR", str(outside))
+    on_disk: list[str] = []
+    real = generations.open_staging
+    monkeypatch.setattr(generations, "open_staging", lambda *a: on_disk.append("staged") or real(*a))
+    worker = worker_of(rig, clock)
+    assert worker.back_up("test"), rig.published("backups")
+    assert worker.drill("test"), rig.published("backups")["drill"]
+    newest = shelf.newest(rig.paths)
+    keys = backup_keys(rig.paths)
+    assert newest is not None
+    assert keys is not None
+    held = {entry.name for entry in verify(newest, keys.drill, keys.mac_key).files}
+    assert not [name for name in held if name.startswith("settings/keys/")]
+    assert on_disk == []
+    assert not [p for p in rig.paths.root.rglob("*") if p.is_file() and login_key in p.read_bytes()]

@@ -1,0 +1,173 @@
+"""A restore that dies at any of its steps leaves old or new, and the next start finishes or drops it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tbot_bot.accounting.store import LedgerStore, create
+from tbot_bot.backup import restore, swap
+from tbot_bot.backup.recovery import parse_recovery_key
+from tbot_bot.config.progress import Progress
+from tbot_bot.config.provisioning_helper import TITLES, Tools
+from tbot_bot.config.security_bot import open_config
+from tbot_bot.reporting.audit_verify import verify
+from tbot_bot.runtime.provisioning import open_audit
+from tbot_bot.support import atomic_file
+from tbot_bot.support.audit_anchors import known_anchors
+from tbot_bot.support.snapshot import Publisher
+from tbot_bot.support.state_file import StateFile
+
+STEP_UP = {"password": "a battery of horses", "code": ""}
+PARTS = ("settings", "users", "ledger", "records", "audit")
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+def entries(rig: Any) -> int:
+    store = LedgerStore(rig.paths.ledger_db)
+    try:
+        assert store.verify() == ()
+        return store.head()[0]
+    finally:
+        store.close()
+
+
+def journal(rig: Any) -> str:
+    return "".join(path.read_text() for path in sorted(rig.paths.journals.glob("*.jsonl")))
+
+
+class Killer:
+    """Ends a thread at the n-th durable step from now on, as a power cut would."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = -1
+        self.count = 0
+        for module, name in ((Path, "rename"), (Path, "unlink"), (Path, "symlink_to"), (Path, "chmod")):
+            monkeypatch.setattr(module, name, self._watched(getattr(module, name)))
+        monkeypatch.setattr(atomic_file.os, "fsync", self._watched(atomic_file.os.fsync))
+
+    def _watched(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def act(*arguments: Any, **named: Any) -> Any:
+            self.count += 1
+            if self.left == 0:
+                raise Died
+            self.left -= self.left > 0
+            return real(*arguments, **named)
+
+        return act
+
+
+def order(rig: Any, name: str, parts: tuple[str, ...] = PARTS) -> restore.Order:
+
+    return restore.Order(
+        rig.paths.backups / name, parse_recovery_key(rig.identity), parts, "ada", "192.0.2.7", first_run=False
+    )
+
+
+def restorer(rig: Any) -> tuple[restore.Restorer, Any]:
+    """The runner's own restorer over a stopped installation, as after a start."""
+
+    audit = open_audit(rig.paths)
+    state = StateFile(rig.paths, rig.clock)
+    progress = Progress(Publisher(rig.paths, "runner", rig.clock), TITLES)
+    tools = Tools(rig.paths, rig.clock, state, audit, progress, lambda: create(rig.paths.ledger_db), 4)
+    return restore.Restorer(tools, audit), audit
+
+
+def test_every_interruption_leaves_old_or_new_and_the_next_start_ends_it(
+    rig: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rig.back_up()
+    rig.book("PA2")
+    rig.note({"kind": "later"})
+    rig.stop()
+    template = tmp_path / "template"
+    shutil.copytree(rig.paths.root, template, symlinks=True)
+
+    def fresh() -> None:
+        shutil.rmtree(rig.paths.root)
+        shutil.copytree(template, rig.paths.root, symlinks=True)
+
+    killer = Killer(monkeypatch)
+    one, audit = restorer(rig)
+    killer.count = 0
+    one.restore(order(rig, made.name))
+    steps = killer.count
+    audit.close()
+    assert steps > 60
+    outcomes = set()
+    for step in range(0, steps, 3):
+        fresh()
+        one, audit = restorer(rig)
+        killer.left = step
+        with pytest.raises(Died):
+            one.restore(order(rig, made.name))
+        killer.left = -1
+        audit.close()
+        one, audit = restorer(rig)
+        one.recover()
+        one.recover()
+        found = entries(rig)
+        outcomes.add(found)
+        assert open_config(rig.paths).identity.bot_id == made.manifest.bot
+        assert not swap.plan_file(rig.paths).exists()
+        assert not rig.paths.restore_work.exists()
+        audit.close()
+        assert verify(rig.paths, identity=rig.identity, anchors=known_anchors(rig.paths)).problem is None
+        rig.start()
+        assert rig.log_in().ok
+        rig.stop()
+    assert outcomes == {1, 2}
+
+
+def test_a_failed_restore_changes_nothing_and_says_so(rig: Any) -> None:
+    made = rig.back_up()
+    rig.book("PA2")
+    path = rig.paths.backups / made.name
+    seen = rig.ask(
+        "restore_preview",
+        backup=made.name,
+        identity=rig.identity,
+        step_up=STEP_UP,
+    )
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    reply = rig.ask(
+        "restore",
+        preview=seen.body["preview"],
+        parts=["ledger"],
+        step_up=STEP_UP,
+    )
+    assert not reply.ok
+    assert "Nothing was changed" in reply.message
+    assert entries(rig) == 2
+    assert not rig.paths.restore_work.exists()
+    assert rig.log_in().ok
+
+
+def test_a_damaged_user_database_is_replaced_as_a_file(rig: Any) -> None:
+    made = rig.back_up()
+    rig.stop()
+    rig.paths.users_db.write_bytes(b"\0" * 8192)
+    one, audit = restorer(rig)
+    one.restore(order(rig, made.name, ("users",)))
+    audit.close()
+    rig.start()
+    assert rig.log_in().ok
+
+
+def test_a_lost_key_comes_back_from_the_backup_that_still_has_it(rig: Any) -> None:
+    made = rig.back_up()
+    rig.stop()
+    (rig.paths.keys / "login.key").unlink()
+    one, audit = restorer(rig)
+    one.restore(order(rig, made.name, ("settings",)))
+    audit.close()
+    rig.start()
+    assert rig.log_in().ok
