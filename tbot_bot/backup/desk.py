@@ -4,8 +4,9 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
 from tbot_bot.backup import recovery
 from tbot_bot.backup.manifest import PARTS
@@ -160,33 +161,29 @@ class BackupDesk:
             return Outcome(refused("invalid", "There is no such backup in storage/backups.", (wrong,)))
         folder = scratch(self._paths, "preview")
         try:
-            shutil.rmtree(folder)
             key = parse_recovery_key(text_of(request, "identity"))
             add_secret(key.identity)
-            opened = open_backup(path, with_recovery_key(key), folder, lambda _: True)
-            changes = part_changes(self._paths, opened)
-            words = warnings(self._paths, opened.manifest, self._tools.clock.now())
+            body = self._looked_at(path, key, folder)
         except TbotError as error:
             self._audit.record("restore_refused", _by(user), {"ip": request.ip, "backup": path.name, "why": str(error)})
             return Outcome(refused("invalid", str(error), (fault("identity", str(error)),)))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        manifest = opened.manifest
         self._audit.record("restore_previewed", _by(user), {"ip": request.ip, "backup": path.name})
-        made_at = manifest.made_at.isoformat()
-        self._previewed = _Previewed(request.id, path.name, made_at, key, self._monotonic(), _by(user))
-        body = {
-            "preview": request.id,
-            "made_at": made_at,
+        self._previewed = _Previewed(request.id, path.name, body["made_at"], key, self._monotonic(), _by(user))
+        return done(body={"preview": request.id, **body})
+
+    def _looked_at(self, path: Path, key: RecoveryKey, folder: Path) -> dict[str, Any]:
+        """What the backup holds and would change. Raises BackupRefused or OSError."""
+        opened = open_backup(path, with_recovery_key(key), folder, lambda _: True)
+        manifest = opened.manifest
+        return {
+            "made_at": manifest.made_at.isoformat(),
             "version": manifest.tbot,
             "bot": manifest.bot,
-            "parts": [
-                {"part": one.part, "title": one.title, "present": one.present, "changes": list(one.changes)}
-                for one in changes
-            ],
-            "warnings": list(words),
+            "parts": [{**asdict(one), "changes": list(one.changes)} for one in part_changes(self._paths, opened)],
+            "warnings": list(warnings(self._paths, opened, self._tools.clock.now())),
         }
-        return done(body=body)
 
     def _restore(self, request: Request, user: User | None) -> Outcome:
         denied = self._not_now()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,8 +119,10 @@ def open_backup(source: Path, opener: Opener, folder: Path, wanted: Callable[[En
 
 
 def scratch(paths: Paths, name: str) -> Path:
-    """A private folder for a backup's files. The caller removes it."""
+    """A private, empty folder for a backup's files. The caller removes it."""
     folder = paths.restore_work / name
+    if folder.exists():
+        shutil.rmtree(folder)
     ensure_folder(folder)
     return folder
 

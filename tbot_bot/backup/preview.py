@@ -56,8 +56,8 @@ def part_changes(paths: Paths, opened: Opened) -> tuple[PartChange, ...]:
     return tuple(found)
 
 
-def warnings(paths: Paths, manifest: Manifest, now: datetime) -> tuple[str, ...]:
-    return tuple(_warnings(paths, manifest, now))
+def warnings(paths: Paths, opened: Opened, now: datetime) -> tuple[str, ...]:
+    return (*_live(paths, opened), *_warnings(paths, opened.manifest, now))
 
 
 def audit_relation(paths: Paths, manifest: Manifest) -> str:
@@ -66,6 +66,16 @@ def audit_relation(paths: Paths, manifest: Manifest) -> str:
         return "none"
     anchors = manifest.anchors
     return "goes on" if line_hash_at(paths.audit_log, anchors.audit_seq) == anchors.audit_hash else "other"
+
+
+def _live(paths: Paths, opened: Opened) -> Iterator[str]:
+    try:
+        config, _ = opened.config()
+    except TbotError:
+        return
+    here = _config_here(paths)
+    if config.broker.live and (here is None or not here.broker.live):
+        yield f"Its settings trade real money at {config.broker.broker_code}."
 
 
 def _warnings(paths: Paths, manifest: Manifest, now: datetime) -> Iterator[str]:

@@ -31,7 +31,8 @@ ACTOR = "backup"
 NO_KEY = "There is no recovery key yet, so nothing is backed up. Make one on the page Backups."
 DRILL_EVERY = timedelta(days=7)
 RETRY_AFTER = timedelta(minutes=15)
-_EXPIRES = 120.0
+_EXPIRES = 2 * 86_400.0
+"""Under a timer nobody is there to publish again; how old the last good backup is shows in the facts themselves."""
 
 
 class BackupWorker:

@@ -46,11 +46,10 @@ def watch(worker: BackupWorker, jobs: FlagClaimer, paths: Paths, stop: threading
 def serve_jobs(worker: BackupWorker, jobs: FlagClaimer, paths: Paths) -> None:
     """What admins asked for; several of a kind are one."""
     asked = jobs.take_jobs(paths.job_folder("backup"))
-    backup, drill = _first(asked, "backup"), _first(asked, "drill")
-    if backup is not None:
-        worker.back_up(f"asked for by {backup.get('by')}")
-    if drill is not None:
-        worker.drill(f"asked for by {drill.get('by')}")
+    if _first(asked, "backup") is not None:
+        worker.back_up(_why(asked, "backup"))
+    if _first(asked, "drill") is not None:
+        worker.drill(_why(asked, "drill"))
 
 
 def keep_time(worker: BackupWorker) -> None:
@@ -79,19 +78,28 @@ def serve(process: Process) -> None:
     if arguments.watch:
         watch(worker, jobs, paths, process.stop, process.notify)
     else:
-        _once(worker, paths, drill_only=arguments.drill)
+        _once(worker, jobs, paths, drill_only=arguments.drill)
     del lock
 
 
-def _once(worker: BackupWorker, paths: Paths, *, drill_only: bool) -> None:
-    """For a timer: failing is an exit code, so that the unit's OnFailure= tells someone."""
+def _once(worker: BackupWorker, jobs: FlagClaimer, paths: Paths, *, drill_only: bool) -> None:
+    """For a timer, or a path unit when something was asked for: failing is an exit code, so that the unit's OnFailure=
+    tells someone."""
+    asked = jobs.take_jobs(paths.job_folder("backup"))
     if read_recovery(paths) is None:
         worker.publish()
         raise SecretUnavailable(NO_KEY)
-    if not drill_only and not worker.back_up("timer"):
+    only_drills = drill_only or (bool(asked) and _first(asked, "backup") is None and not worker.backup_due())
+    if not only_drills and not worker.back_up(_why(asked, "backup")):
         raise BackupRefused("No backup was made; the log and the page Backups say why.")
-    if (drill_only or worker.drill_due()) and not worker.drill("timer"):
+    wanted = drill_only or _first(asked, "drill") is not None or worker.drill_due()
+    if wanted and not worker.drill(_why(asked, "drill")):
         raise BackupRefused("The restore drill failed; the page Backups says where.")
+
+
+def _why(jobs: tuple[Mapping[str, Any], ...], what: str) -> str:
+    job = _first(jobs, what)
+    return "timer" if job is None else f"asked for by {job.get('by')}"
 
 
 def _first(jobs: tuple[Mapping[str, Any], ...], what: str) -> Mapping[str, Any] | None:

@@ -12,7 +12,7 @@ from tbot_bot.backup.worker import BackupWorker
 from tbot_bot.support.audit_drop import AuditDrop
 from tbot_bot.support.snapshot import Publisher
 
-BUCKET = "tbot-copies"
+BUCKET = "tbot-nightly"
 KEYS = {"BACKUP_TARGET_ACCESS_KEY": "AK-canary-1", "BACKUP_TARGET_SECRET_KEY": "SK-canary-1"}
 PASSWORD = "a battery of horses"
 

@@ -67,3 +67,17 @@ def test_it_makes_what_is_asked_for_and_two_do_not_run(rig: Any, tmp_path: Path)
     assert "canary-of-the-broker" not in written
     drilled = run(rig, tmp_path / "drill", "--drill")
     assert drilled.wait(60) == 0, (tmp_path / "drill").read_text()
+
+
+@pytest.mark.slow
+def test_one_shot_it_serves_what_was_asked_for(rig: Any, tmp_path: Path) -> None:
+    assert rig.ask("drill_now").ok
+    assert len(list(rig.paths.job_folder("backup").glob("*.job"))) == 2
+    process = run(rig, tmp_path / "out")
+    assert process.wait(60) == 0, (tmp_path / "out").read_text()
+    assert list(rig.paths.job_folder("backup").glob("*.job")) == []
+    assert rig.published("backups")["drill"]["ok"]
+    made = shelf.on_shelf(rig.paths)
+    assert rig.ask("drill_now").ok
+    assert run(rig, tmp_path / "again").wait(60) == 0
+    assert shelf.on_shelf(rig.paths) == made
