@@ -251,8 +251,11 @@ def test_what_would_change_keys_is_refused_where_they_come_from_outside(
     try:
         reply = rig.ask("login", {"username": "ada", "password": PASSWORD, "device": ""})
         assert reply.ok, reply
-        for kind in ("provision",):
-            answer = rig.ask(kind, proven({"values": VALUES}), str(reply.body["token"]))
+        token = str(reply.body["token"])
+        assert rig.ask("keys", {}, token).body["external"]
+        for kind in ("provision", "rotate", "compromised", "destroy_old"):
+            body = {"values": VALUES, "categories": ["all"], "category": "broker", "what": "lost"}
+            answer = rig.ask(kind, proven(body), token)
             assert (answer.ok, answer.code) == (False, "keys_outside")
             assert KEYS_VARIABLE in answer.message
     finally:
