@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -134,3 +135,20 @@ def test_no_page_scrolls_sideways(machine, provisioned):
             provisioned.wait_for_timeout(60)
             wider = provisioned.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wider <= 0, (path, width)
+
+
+def test_what_an_owner_must_know_stands_on_top_with_its_age_and_leaves_when_it_is_mended(machine, provisioned):
+    page = provisioned
+    strip = page.locator("#warnings")
+    backups = Publisher(machine.paths, "backup", SystemClock())
+    days_ago = (SystemClock().now() - timedelta(days=10)).isoformat()
+    backups.publish("backups", {"drill": {"at": days_ago, "ok": False, "checks": []}, "last_ok_at": days_ago}, 60)
+    expect(strip).to_contain_text("The restore drill failed 10 days ago")
+    expect(page.locator("#health")).to_contain_text("last good one 10 days ago, drill failed 10 days ago")
+    expect(page.locator("#health")).to_contain_text("Audit log")
+    backups.publish("backups", {"drill": {"at": days_ago, "ok": True, "checks": []}, "last_ok_at": days_ago}, 60)
+    expect(strip).to_contain_text("The last restore drill was 10 days ago; it is due every week.")
+    now = SystemClock().now().isoformat()
+    backups.publish("backups", {"drill": {"at": now, "ok": True, "checks": []}, "last_ok_at": now}, 60)
+    expect(strip).not_to_contain_text("drill")
+    expect(strip).to_contain_text("There is no recovery key")

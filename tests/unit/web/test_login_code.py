@@ -111,3 +111,12 @@ def test_a_stranger_touches_nothing(site):
     site.browser.set_cookie(COOKIE, "forged")
     site.browser.get("/login")
     assert not site.runner.told
+
+
+def test_an_idle_login_is_over_though_its_end_is_not_reached_and_leads_back_after_the_next_one(site):
+    site.provisioned()
+    site.log_in()
+    site.clock.advance(timedelta(minutes=51))
+    site.provisioned()
+    assert site.browser.get("/live.json").status_code == 401
+    assert site.browser.get("/universe").location == "/login?next=/universe&ended=1"
