@@ -154,7 +154,9 @@ class ProvisioningRunner:
             self._progress.publish()
             self._facts.publish()
             self._counter.sweep()
-            self._grace.sweep()
+            if self._paths.keys_outside is None:
+                # An installation whose keys come from outside changes none of its generations.
+                self._grace.sweep()
             self._access.sweep()
         except (TbotError, OSError, sqlite3.Error) as error:
             _log.error("refreshing failed", extra={"fields": {"why": str(error)}})
