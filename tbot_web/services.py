@@ -1,7 +1,7 @@
 """What the pages work with, put together once per application."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from flask import current_app
@@ -12,6 +12,7 @@ from tbot_bot.interface.published import Published
 from tbot_bot.interface.requests import Reply
 from tbot_bot.interface.sessions import Sessions
 from tbot_bot.interface.state import current_state
+from tbot_web.support.turnstile import Turnstile
 
 _EXTENSION = "tbot"
 
@@ -33,6 +34,7 @@ class Services:
     published: Published
     sessions: Sessions
     clock: Clock
+    logins: Turnstile = field(default_factory=Turnstile)
 
     def state(self) -> BotState | None:
         """The bot's state; None when the state file is missing or damaged."""

@@ -6,6 +6,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from werkzeug.wrappers import Response
 
 from tbot_bot.interface.requests import Reply
+from tbot_web.services import services
 from tbot_web.support.ask import ask, remember_code, status_of
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.session_manager import current_login, device, drop_cookie, give_cookie, give_device
@@ -15,6 +16,12 @@ pages = Blueprint("login", __name__)
 ENDED = (
     "Your login has ended, because nothing was done for a while or it was ended elsewhere. "
     "Log in again: you come back to where you were."
+)
+CROWDED = Reply(
+    ok=False,
+    code="crowded",
+    message="Many logins are being checked at this moment, so yours was not looked at. Try again in a few seconds. "
+    "Whoever is logged in can stop and kill meanwhile.",
 )
 
 
@@ -34,7 +41,7 @@ def login() -> str | Response:
 def submit() -> Response | str | tuple[str, int]:
     form = request.form
     body = {"username": form.get("username", ""), "password": form.get("password", ""), "device": device()}
-    reply = ask("login", body)
+    reply = _in_turn("login", body)
     if reply.ok:
         return enter(reply, _onward(), totp=False)
     if reply.code == "code_needed":
@@ -47,12 +54,12 @@ def submit() -> Response | str | tuple[str, int]:
 def code() -> Response | tuple[str, int]:
     challenge = request.form.get("challenge", "")
     body = {"challenge": challenge, "code": request.form.get("code", "").strip(), "device": device()}
-    reply = ask("login_code", body)
+    reply = _in_turn("login_code", body)
     if reply.ok:
         return enter(reply, _onward(), totp=True)
     if reply.code == "code_needed":
         return _code_page(plain(reply.body.get("challenge")), reply.message), 401
-    if reply.code == "runner_silent":
+    if reply.code in {"runner_silent", "crowded"}:
         return _code_page(challenge, reply.message), 503
     return redraw(reply.message), _refused(reply)
 
@@ -99,6 +106,11 @@ def redraw(message: str) -> str:
 
 def redraw_code(message: str) -> str:
     return _code_page(request.form.get("challenge", ""), message)
+
+
+def _in_turn(kind: str, body: dict[str, str]) -> Reply:
+    with services().logins.place(known=bool(device())) as free:
+        return ask(kind, body) if free else CROWDED
 
 
 def _code_page(challenge: str, problem: str = "") -> str:

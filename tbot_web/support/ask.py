@@ -14,7 +14,15 @@ from tbot_web.support.utils_web import client_ip, plain
 WORK_SECONDS = 120.0
 """How long a page waits for work that touches every file: a rotation, a restore, a whole verification."""
 _CODE_KNOWN = "totp"
-_STATUS = {"runner_silent": 503, "failed": 503, "expired": 401, "not_allowed": 403, "busy": 409, "locked": 429}
+_STATUS = {
+    "runner_silent": 503,
+    "crowded": 503,
+    "failed": 503,
+    "expired": 401,
+    "not_allowed": 403,
+    "busy": 409,
+    "locked": 429,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 TRICKLING = 300
 GUESSERS = 12
+HTTP_GUESSERS = 40
+KILL_SECONDS = 2
 
 
 @pytest.fixture
@@ -118,3 +120,33 @@ def test_a_flood_of_logins_delays_neither_kill_nor_the_admins_work(runner: Runne
     assert work == ["ok"] * 4
     assert answer.status == 200
     assert runner.paths.kill_flag.exists()
+
+
+def test_a_flood_of_logins_through_the_page_leaves_threads_for_kill(runner: RunnerProcess, web: int) -> None:
+    """More logins at once than the web has threads, each of which the runner takes a quarter of a second to refuse."""
+    stop = threading.Event()
+
+    def guess() -> None:
+        with Browser(f"http://127.0.0.1:{web}") as browser:
+            page = browser.open("/login")
+            while not stop.is_set():
+                typed = {"username": "nobody-here", "password": "wrong words, every time"}
+                browser.send(page, page.form("/login"), typed)
+
+    guessers = [threading.Thread(target=guess) for _ in range(HTTP_GUESSERS)]
+    with logged_in(web, runner) as browser:
+        page = browser.open("/kill")
+        for each in guessers:
+            each.start()
+        try:
+            time.sleep(3)
+            began = time.monotonic()
+            answer = browser.send(page, page.form("/kill"), {})
+            took = time.monotonic() - began
+        finally:
+            stop.set()
+            for each in guessers:
+                each.join()
+    assert answer.status == 200
+    assert runner.paths.kill_flag.exists()
+    assert took < KILL_SECONDS
