@@ -2,9 +2,11 @@
 
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,7 +58,7 @@ class _Previewed:
 
     id: str
     backup: str
-    made_at: str
+    made_at: datetime
     key: RecoveryKey = field(repr=False)
     since: float
     by: str
@@ -104,6 +106,19 @@ class BackupDesk:
         if record is not None:
             self._audit.seal_first_key(record.recipient)
 
+    def _forget_later(self) -> None:
+        """Identities are dropped in time even when no one asks again."""
+        timer = threading.Timer(_PATIENCE + 1, self._forget)
+        timer.daemon = True
+        timer.start()
+
+    def _forget(self) -> None:
+        now = self._monotonic()
+        if self._pending is not None and now - self._pending.since > _PATIENCE:
+            self._pending = None
+        if self._previewed is not None and now - self._previewed.since > _PATIENCE:
+            self._previewed = None
+
     def _recovery_begin(self, request: Request, user: User | None) -> Outcome:
         if read_recovery(self._paths) is not None and user is not None:
             denied = self._access.step_up(request, user)
@@ -113,6 +128,7 @@ class BackupDesk:
         add_secret(key.identity)
         self._audit.record("recovery_begun", name_of(user), {"ip": request.ip, "fingerprint": key.fingerprint})
         self._pending = _Pending(key, name_of(user), self._monotonic())
+        self._forget_later()
         return done(body=recovery.facts(key))
 
     def _recovery_confirm(self, request: Request, user: User | None) -> Outcome:
@@ -170,7 +186,9 @@ class BackupDesk:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         self._audit.record("restore_previewed", _by(user), {"ip": request.ip, "backup": path.name})
-        self._previewed = _Previewed(request.id, path.name, body["made_at"], key, self._monotonic(), _by(user))
+        made_at = datetime.fromisoformat(body["made_at"])
+        self._previewed = _Previewed(request.id, path.name, made_at, key, self._monotonic(), _by(user))
+        self._forget_later()
         return done(body={"preview": request.id, **body})
 
     def _looked_at(self, path: Path, key: RecoveryKey, folder: Path) -> dict[str, Any]:
@@ -200,7 +218,7 @@ class BackupDesk:
         path = backup_file(self._paths, seen.backup)
         if path is None:
             return Outcome(refused("invalid", "The backup is no longer there; nothing was changed."))
-        order = Order(path, seen.key, chosen, _by(user), request.ip, first_run=self._access.count() == 0)
+        order = Order(path, seen.made_at, seen.key, chosen, _by(user), request.ip, first_run=self._access.count() == 0)
         try:
             plan = self._restorer.restore(order)
         except (TbotError, OSError, sqlite3.Error) as error:

@@ -1,5 +1,6 @@
 """What a restore would change, part by part, in words: shown before anyone agrees to it."""
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from tbot_bot.accounting.store import LedgerStore
-from tbot_bot.backup.contents import AUDIT_LOG, LEDGER, USERS, record_path
+from tbot_bot.backup.contents import AUDIT_HEAD, AUDIT_LOG, LEDGER, USERS, record_path
 from tbot_bot.backup.manifest import PARTS, Manifest
 from tbot_bot.backup.opened import Opened
 from tbot_bot.backup.records import goes_on_from, line_hash_at
@@ -16,7 +17,7 @@ from tbot_bot.config.parse import ParsedConfig
 from tbot_bot.config.schema import KEYS
 from tbot_bot.config.security_bot import open_config
 from tbot_bot.config.version import version_tag
-from tbot_bot.domain.errors import LedgerRefused, TbotError
+from tbot_bot.domain.errors import BackupRefused, LedgerRefused, TbotError
 from tbot_bot.reporting.audit_chain import read_head
 from tbot_bot.support.path_resolver import Paths
 
@@ -66,6 +67,30 @@ def audit_relation(paths: Paths, manifest: Manifest) -> str:
         return "none"
     anchors = manifest.anchors
     return "goes on" if line_hash_at(paths.audit_log, anchors.audit_seq) == anchors.audit_hash else "other"
+
+
+def log_is_younger(paths: Paths, manifest: Manifest) -> bool:
+    """Whether the log here was begun after the backup was made: the one that the backup knows is lost."""
+    with paths.audit_log.open("rb") as log:
+        try:
+            return datetime.fromisoformat(json.loads(log.readline())["at"]) > manifest.made_at
+        except (ValueError, KeyError, TypeError):
+            return False
+
+
+def check_whole_log(opened: Opened) -> None:
+    """That the backup's log ends where its head and the manifest say. Raises BackupRefused."""
+    anchors, head = opened.manifest.anchors, opened.file(AUDIT_HEAD)
+    try:
+        row = json.loads(head.read_bytes())
+        noted = (row["seq"], row["line_hash"], row["bytes"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackupRefused("The backup holds no whole audit log; leave that part out.") from error
+    log = opened.file(AUDIT_LOG)
+    size = log.stat().st_size if log.exists() else 0
+    last = line_hash_at(log, anchors.audit_seq) if anchors.audit_seq else anchors.audit_hash
+    if noted != (anchors.audit_seq, last, size) or last != anchors.audit_hash:
+        raise BackupRefused("The backup holds no whole audit log; leave that part out.")
 
 
 def _live(paths: Paths, opened: Opened) -> Iterator[str]:
@@ -169,7 +194,10 @@ def _audit(paths: Paths, opened: Opened) -> Iterator[str]:
         case "goes on":
             yield "The log here goes on from it and stays as it is."
         case _:
-            yield "The log here is another one. Without users here the backup's goes on; otherwise it is put beside."
+            if log_is_younger(paths, opened.manifest):
+                yield "The log here was begun after the backup: the backup's goes on, the one here is kept aside."
+            else:
+                yield "The log here is another one. Without users here the backup's goes on, else it is put beside."
     if not opened.manifest.of("audit") or not opened.file(AUDIT_LOG).exists():
         yield "The backup holds no records."
 

@@ -7,14 +7,14 @@ tells every process to open its files anew."""
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from tbot_bot.backup.contents import AUDIT_HEAD, AUDIT_KEY, AUDIT_LOG, LEDGER, USERS, record_path
 from tbot_bot.backup.manifest import PARTS
 from tbot_bot.backup.opened import Opened, open_backup, with_recovery_key
-from tbot_bot.backup.preview import audit_relation
+from tbot_bot.backup.preview import audit_relation, check_whole_log, log_is_younger
 from tbot_bot.backup.records import goes_on_from
 from tbot_bot.backup.recovery import RecoveryKey, confirm
 from tbot_bot.backup.shelf import undisturbed
@@ -57,9 +57,11 @@ class RestoredAuditLog(AuditLog, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be restored, by whom. `first_run`: there are no users here."""
+    """What is to be restored, by whom. `made_at`: of the backup that was agreed to. `first_run`: there are no users
+    here."""
 
     backup: Path
+    made_at: datetime
     key: RecoveryKey
     parts: tuple[str, ...]
     by: str
@@ -138,7 +140,9 @@ class Restorer:
         self._stage_generation(order, opened, plan)
         relation = audit_relation(self._paths, opened.manifest) if "audit" in order.parts else ""
         swaps = [*self._data_swaps(order, opened, stage)]
-        if relation == "none" or (relation == "other" and order.first_run):
+        lost = relation == "other" and (order.first_run or log_is_younger(self._paths, opened.manifest))
+        if relation == "none" or lost:
+            check_whole_log(opened)
             relation = "adopted"
             swaps += self._audit_swaps(opened)
         if read_recovery(self._paths) is None:
@@ -156,6 +160,8 @@ class Restorer:
         )
 
     def _check(self, order: Order, opened: Opened, plan: Plan) -> None:
+        if opened.manifest.made_at != order.made_at:
+            raise BackupRefused("The file is another backup than the one that was looked at.")
         missing = [PARTS[part] for part in order.parts if not opened.manifest.of(part)]
         if missing:
             raise BackupRefused(f"The backup does not hold: {', '.join(missing)}.")

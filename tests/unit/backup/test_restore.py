@@ -1,6 +1,7 @@
 """A restore that dies at any of its steps leaves old or new, and the next start finishes or drops it."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tbot_bot.accounting.store import LedgerStore, create
-from tbot_bot.backup import restore, swap
+from tbot_bot.backup import restore, shelf, swap
 from tbot_bot.backup.recovery import parse_recovery_key
 from tbot_bot.config.progress import Progress
 from tbot_bot.config.provisioning_helper import TITLES, Tools
@@ -65,7 +66,13 @@ class Killer:
 def order(rig: Any, name: str, parts: tuple[str, ...] = PARTS) -> restore.Order:
 
     return restore.Order(
-        rig.paths.backups / name, parse_recovery_key(rig.identity), parts, "ada", "192.0.2.7", first_run=False
+        rig.paths.backups / name,
+        shelf.time_of(name),
+        parse_recovery_key(rig.identity),
+        parts,
+        "ada",
+        "192.0.2.7",
+        first_run=False,
     )
 
 
@@ -79,6 +86,7 @@ def restorer(rig: Any) -> tuple[restore.Restorer, Any]:
     return restore.Restorer(tools, audit), audit
 
 
+@pytest.mark.slow
 def test_every_interruption_leaves_old_or_new_and_the_next_start_ends_it(
     rig: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,3 +179,54 @@ def test_a_lost_key_comes_back_from_the_backup_that_still_has_it(rig: Any) -> No
     audit.close()
     rig.start()
     assert rig.log_in().ok
+
+
+def test_a_lost_audit_log_is_restored_goes_on_and_says_so(rig: Any) -> None:
+    made = rig.back_up()
+    rig.stop()
+    shutil.rmtree(rig.paths.audit_log.parent)
+    time.sleep(1.1)
+    rig.start()
+    reply = rig.restore(made.name, "audit")
+    assert reply.ok, reply
+    assert "goes on" in reply.message
+    found = verify(rig.paths, identity=rig.identity, anchors=known_anchors(rig.paths))
+    assert (found.problem, found.level) == (None, "full")
+    assert found.last > made.manifest.anchors.audit_seq
+    assert '"audit":"adopted"' in rig.paths.audit_log.read_text().splitlines()[made.manifest.anchors.audit_seq]
+    kept = rig.paths.root / "tbot_bot" / reply.body["kept"]
+    assert list(kept.rglob("audit.jsonl"))
+    rig.stop()
+    rig.start()
+    assert rig.log_in().ok
+
+
+def test_an_intact_audit_log_stays_and_the_older_one_is_put_beside(rig: Any) -> None:
+    made = rig.back_up()
+    before = rig.paths.audit_log.read_text()
+    reply = rig.restore(made.name, "audit")
+    assert reply.ok, reply
+    assert rig.paths.audit_log.read_text().startswith(before)
+    beside = rig.paths.root / "tbot_bot" / reply.body["kept"] / "audit-of-the-backup" / "audit.jsonl"
+    assert before.startswith(beside.read_text())
+
+
+def test_only_what_was_looked_at_is_restored_and_only_by_who_looked(rig: Any) -> None:
+    first = rig.back_up()
+    seen = rig.ask("restore_preview", backup=first.name, identity=rig.identity, step_up=STEP_UP)
+    preview = seen.body["preview"]
+    assert rig.ask("restore", preview="f" * 32, parts=["ledger"], step_up=STEP_UP).code == "expired"
+    assert rig.ask("restore", preview=preview, parts=[], step_up=STEP_UP).code == "invalid"
+    assert rig.ask("restore", preview=preview, parts=["ledger", "world"], step_up=STEP_UP).code == "invalid"
+    assert rig.ask("restore", preview=preview, parts=["ledger"]).code == "step_up"
+    second = rig.back_up()
+    shutil.copy(rig.paths.backups / second.name, rig.paths.backups / first.name)
+    swapped = rig.ask("restore", preview=preview, parts=["ledger"], step_up=STEP_UP)
+    assert not swapped.ok
+    assert "another backup" in swapped.message
+
+
+@pytest.mark.parametrize("name", ["", "..", "../runner/runner.key", "state.json", "nothing.age", "/etc/passwd"])
+def test_only_files_on_the_shelf_are_opened(rig: Any, name: str) -> None:
+    refusal = rig.ask("restore_preview", backup=name, identity=rig.identity, step_up=STEP_UP)
+    assert (refusal.code, refusal.faults[0]["key"]) == ("invalid", "backup")
