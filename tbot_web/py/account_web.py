@@ -10,6 +10,7 @@ from tbot_web.py.login_web import enter, renew
 from tbot_web.services import services
 from tbot_web.support.ask import (
     NOTHING,
+    READ_SECONDS,
     Told,
     ask,
     code_needed,
@@ -106,7 +107,7 @@ def redraw(message: str) -> str:
 
 
 def _page(told: Told = NOTHING, status: int = 200) -> tuple[str, int]:
-    reply = ask("account")
+    reply = ask("account", timeout=READ_SECONDS)
     mine = reply.body
     if isinstance(mine.get("totp"), bool):
         remember_code(bool(mine["totp"]))

@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from tbot_web.services import services
-from tbot_web.support.ask import WORK_SECONDS, ask, rows, status_of
+from tbot_web.support.ask import READ_SECONDS, WORK_SECONDS, ask, rows, status_of
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.utils_web import plain
 
@@ -33,7 +33,7 @@ def _page(*, verdict: dict[str, Any] | None = None, problem: str = "", status: i
     wanted: dict[str, Any] = {name: request.values.get(name, "").strip() for name in FILTERS}
     before = request.values.get("before", "")
     number = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None
-    reply = ask("audit_search", {**wanted, "before": number})
+    reply = ask("audit_search", {**wanted, "before": number}, timeout=READ_SECONDS)
     found = rows(reply.body, "rows")
     system = services().published.read("system")
     head = system.body.get("audit") if system is not None else None

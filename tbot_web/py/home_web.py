@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response
 from tbot_bot.domain.session import HALTED_STATES, BotState
 from tbot_web.py.dashboard_web import dashboard, halted
 from tbot_web.services import services
+from tbot_web.support.ask import learn_code
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.session_manager import current_login
 from tbot_web.support.utils_web import installation, setting_up
@@ -26,6 +27,7 @@ def home() -> Response | str | tuple[str, int]:
         return redirect(url_for("login.login"))
     if setting_up(state, install):
         return redirect(url_for("configuration.progress"))
+    learn_code()
     if state is None or state in HALTED_STATES:
         return halted(state)
     return dashboard(state)

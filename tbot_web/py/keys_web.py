@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from tbot_bot.interface.requests import Reply
 from tbot_web.services import services
-from tbot_web.support.ask import WORK_SECONDS, Told, ask, proof, refusal, rows, status_of, texts
+from tbot_web.support.ask import READ_SECONDS, WORK_SECONDS, Told, ask, proof, refusal, rows, status_of, texts
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.utils_web import plain
 
@@ -99,7 +99,7 @@ def _aftermath(reply: Reply, category: str, what: str) -> str:
 
 
 def _page(told: Told, status: int = 200) -> tuple[str, int]:
-    reply = ask("keys")
+    reply = ask("keys", timeout=READ_SECONDS)
     body: dict[str, Any] = dict(reply.body)
     page = render_template(
         "keys.html",

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from tbot_web.services import services
-from tbot_web.support.ask import Told, ask, proof, refusal, rows, status_of
+from tbot_web.support.ask import READ_SECONDS, Told, ask, proof, refusal, rows, status_of
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.session_manager import current_login
 from tbot_web.support.utils_web import plain
@@ -78,7 +78,7 @@ def redraw_add(message: str) -> str:
 
 
 def _page(told: Told, chosen: str = "", status: int = 200) -> tuple[str, int]:
-    reply = ask("users")
+    reply = ask("users", timeout=READ_SECONDS)
     everyone = rows(reply.body, "users")
     login = current_login()
     page = render_template(

@@ -13,6 +13,8 @@ from tbot_web.support.utils_web import client_ip, plain
 
 WORK_SECONDS = 120.0
 """How long a page waits for work that touches every file: a rotation, a restore, a whole verification."""
+READ_SECONDS = 8.0
+"""How long a page waits for what it shows; a silent runner must not hold the web's threads for longer."""
 _CODE_KNOWN = "totp"
 _STATUS = {
     "runner_silent": 503,
@@ -78,6 +80,16 @@ def code_known() -> bool | None:
 
 def remember_code(needed: bool) -> None:
     session[_CODE_KNOWN] = needed
+
+
+def learn_code() -> None:
+    """Where real money is at stake, find out once whether this visitor has a second factor, to warn if not."""
+    system = services().published.read("system")
+    if code_known() is not None or system is None or system.stale or system.body.get("paper") is not False:
+        return
+    known = ask("account", timeout=READ_SECONDS).body.get("totp")
+    if isinstance(known, bool):
+        remember_code(known)
 
 
 def rows(body: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

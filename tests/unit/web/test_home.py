@@ -91,3 +91,23 @@ def test_a_viewer_is_offered_stop_and_kill_but_not_start(site):
     assert 'id="kill"' in page
     assert 'id="start"' not in page
     assert "/configuration" not in page
+
+
+@pytest.mark.parametrize(("enrolled", "shown"), [(True, "yes"), (False, "no")])
+def test_with_a_live_broker_today_learns_once_whether_there_is_a_second_factor(site, enrolled, shown):
+    site.provisioned()
+    site.log_in()
+    site.runner_says.publish("system", {"provisioned": True, "users": 1, "version": "v1", "paper": False}, 30)
+    site.runner.answer("account", totp=enrolled)
+    for _ in range(2):
+        assert f'data-totp="{shown}"' in site.browser.get("/").text
+    assert [kind for kind, _, _ in site.runner.asked] == ["account"]
+
+
+@pytest.mark.parametrize(("paper", "expires"), [(True, 30), (False, -1)])
+def test_for_practice_or_with_a_silent_runner_today_asks_nothing(site, paper, expires):
+    site.provisioned()
+    site.log_in()
+    site.runner_says.publish("system", {"provisioned": True, "users": 1, "version": "v1", "paper": paper}, expires)
+    assert 'data-totp="unknown"' in site.browser.get("/").text
+    assert not site.runner.asked
