@@ -14,6 +14,16 @@ from tbot_bot.support.path_resolver import Paths
 _log = get_logger("audit")
 _LONGEST_NAME = 64
 
+TOLD_BY_OTHERS = frozenset(
+    {
+        *("order", "fill", "decisions", "trade_confirmed", "session_closed", "transition_refused"),
+        *("universe_built", "backtest_done", "key_use", "restore_drill"),
+        *("backup_made", "backup_failed", "backup_copied", "backup_copy_failed", "backups_thinned"),
+    }
+)
+"""What processes that cannot write the audit log may say under its own name. A login or a change of users is the
+runner's to tell: who may only drop files must not be able to make one up."""
+
 
 class AuditIntake:
     """Moves dropped events into the log: recorded first, forgotten after, so that a crash can double one, never lose
@@ -50,6 +60,8 @@ class AuditIntake:
             self._refuse(Evicted(claimed.name, "it is no audit event"))
             return
         name, actor, detail = event
+        if name not in TOLD_BY_OTHERS:
+            name, actor, detail = f"claimed:{name}", "unknown", {**detail, "actor": actor}
         self._audit.record(name, actor, {**detail, "drop": claimed.name})
         self._inbox.finish(claimed)
 

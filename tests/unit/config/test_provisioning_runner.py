@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tbot_bot.config.audit_intake import TOLD_BY_OTHERS
 from tbot_bot.config.security_bot import open_secrets
 from tbot_bot.domain.errors import LedgerRefused
 from tbot_bot.domain.session import BotState
@@ -18,6 +20,7 @@ from tbot_bot.interface.state import current_state
 from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.support.audit_drop import AuditDrop
 from tbot_bot.support.envelope import Request, encode_request
+from tbot_bot.support.path_resolver import CODE_ROOT
 from tbot_bot.support.sealing import new_private_key, public_bytes, read_public_key
 from tbot_bot.support.state_file import StateFile
 
@@ -258,12 +261,32 @@ def test_the_lockout_survives_a_restart(ready: Any) -> None:
 def test_events_of_other_processes_reach_the_audit_log(rig: Any) -> None:
     drop = AuditDrop(rig.paths, rig.clock)
 
-    drop.record("kill", "bot", {"why": "daily loss"})
+    drop.record("fill", "bot", {"symbol": "XYZ"})
 
-    rig.until(lambda: '"event":"kill"' in rig.audit_text())
+    rig.until(lambda: '"event":"fill"' in rig.audit_text())
     rig.until(lambda: list(rig.paths.audit_inbox.iterdir()) == [])
     (rig.paths.audit_inbox / "x.event").write_bytes(b"garbage")
     rig.until(lambda: "event_refused" in rig.audit_text())
+
+
+def test_no_other_process_can_make_up_a_login(rig: Any) -> None:
+    AuditDrop(rig.paths, rig.clock).record("login", "ada", {"ip": "192.0.2.1", "drop": "none"})
+
+    rig.until(lambda: "claimed:login" in rig.audit_text())
+    row = json.loads(rig.audit_text().splitlines()[-1])
+    assert (row["actor"], row["detail"]["actor"]) == ("unknown", "ada")
+    assert row["detail"]["drop"].endswith(".event")
+
+
+@pytest.mark.parametrize("folder", ["runtime", "backtest", "backup", "support"])
+def test_every_event_that_our_processes_drop_is_known(folder: str) -> None:
+    """An event with a new name is added to the list, or it is recorded as claimed."""
+    said = re.compile(r"(?:\brecord_fact\([\w.]+, |\b_?record\()\"([a-z_]+)\"")
+    runner = {"desk.py", "restore.py"}
+    files = [path for path in (CODE_ROOT / "tbot_bot" / folder).rglob("*.py") if path.name not in runner]
+    names = {name for path in files for name in said.findall(path.read_text())}
+
+    assert names <= TOLD_BY_OTHERS
 
 
 def test_the_audit_log_of_all_this_verifies(ready: Any) -> None:
