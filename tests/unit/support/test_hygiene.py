@@ -116,3 +116,22 @@ def test_whatever_goes_wrong_in_a_process_is_one_redacted_line(tmp_path: Path) -
 def test_a_folder_in_memory_is_told_from_one_on_a_disk() -> None:
     assert in_memory_only(Path("/dev/shm"))
     assert not in_memory_only(Path("/proc/self"))
+
+
+STILL_ABLE = """
+import os
+from tbot_bot.support.hygiene import harden
+if os.geteuid() == 0:
+    os.setgroups([]), os.setgid(65534), os.setuid(65534)
+ready, write = os.pipe()
+harden()
+os.write(os.open(f"/dev/fd/{write}", os.O_WRONLY), b"own fds open; ")
+print(os.read(ready, 99).decode(), len(os.listdir("/proc/self/fd")) > 2, bool(open("/proc/self/maps").read()))
+"""
+
+
+def test_a_process_that_is_no_root_s_can_still_reach_its_own_descriptors() -> None:
+    """supervisord gives some programs `/dev/fd/1` as their log."""
+    done = run(STILL_ABLE)
+
+    assert done.stdout == b"own fds open;  True True\n", done.stderr
