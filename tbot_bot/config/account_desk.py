@@ -106,7 +106,7 @@ class AccountDesk:
             "ip": request.ip,
             "name": user.username if change.username is None else f"{user.username} → {change.username}",
             "email": "as before" if change.email is None else "changed",
-            "credentials": "as before" if change.password_hash is None else "changed",
+            "credentials_changed": change.password_hash is not None,
         }
         self._audit.record("account_changed", user.username, detail)
 

@@ -34,7 +34,7 @@ def test_a_new_password_ends_all_other_logins_and_gives_a_new_token(ready: Any) 
     assert ready.ask("account", token=reply.body["token"]).body["email"] == "ada@example.com"
     assert ready.log_in().code == "bad_credentials"
     assert ready.log_in(password=NEW).ok
-    assert ready.events("account_changed")[0]["credentials"] == "changed"
+    assert ready.events("account_changed")[0]["credentials_changed"] is True
 
 
 def test_a_new_name_and_address_are_kept_and_on_record(ready: Any) -> None:
