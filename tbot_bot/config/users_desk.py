@@ -89,7 +89,7 @@ class UsersDesk:
             "ip": request.ip,
             "user": user.username,
             "role": user.role if change.role is None else f"{user.role} → {change.role}",
-            "credentials": "as before" if change.password_hash is None else "changed",
+            "credentials_changed": change.password_hash is not None,
             "second_factor": "removed" if change.remove_totp else "as before",
             "disabled": "as before" if change.disabled is None else change.disabled,
         }
