@@ -86,6 +86,19 @@ def test_with_another_key_the_old_database_is_left_as_it_was(tmp_path: Path) -> 
     assert contents(path) == before
 
 
+def test_a_migration_that_fails_half_way_leaves_the_old_database(tmp_path: Path) -> None:
+    path, key = tmp_path / "u.db", new_key()
+    version_1(path, key)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE facts (in_the_way TEXT)")
+    before = contents(path)
+
+    with pytest.raises(sqlite3.OperationalError, match="facts"):
+        opened(path, key).create_database()
+
+    assert contents(path) == before
+
+
 def test_in_the_middle_of_a_rotation_the_old_database_is_opened_by_the_key_that_wraps_it(tmp_path: Path) -> None:
     path, old, new = tmp_path / "u.db", new_key(), new_key()
     version_1(path, old)
