@@ -37,6 +37,11 @@ _LAST_WORDS: Mapping[str, str] = {
 }
 """What new keys do not undo, in the words of the page."""
 
+_IN_BACKUPS = (
+    "Backups made before still hold the old key and what it opened, for whoever has the recovery key. If that may have"
+    " been seen too, delete them and back up anew."
+)
+
 _LOST: Mapping[str, str] = {
     "env_enc": "The installation's settings are back at their defaults.",
     "env_bot": "The trading settings are back at their defaults, and trading is blocked (DISABLE_ALL_TRADES) until you"
@@ -121,7 +126,7 @@ class KeysDesk:
             return Outcome(_not_changed(failure))
         left = self._secret_names(category) or ()
         gone = _all_of(category) if held is None else [name for name in held if name not in left]
-        notes = [_LAST_WORDS[category]]
+        notes = [_LAST_WORDS[category], *([_IN_BACKUPS] if what == "compromised" else [])]
         if held is None and category in _LOST:
             notes.insert(0, _LOST[category])
         notes += self._destroyed_now(what, by, request.ip)

@@ -29,6 +29,8 @@ FOR_WHAT = {
     "alert_channels": "addresses and keys of alerts",
     "bot_identity": "this bot's name",
 }
+CREDENTIALS = frozenset({"broker", "smtp", "screener_api", "acct_api", "network_config", "alert_channels"})
+"""Categories of what the user enters for other services, which may be empty."""
 
 
 @pages.get("/keys")
@@ -111,6 +113,7 @@ def _page(told: Told, status: int = 200) -> tuple[str, int]:
         categories=rows(body, "categories"),
         old=rows(body, "old"),
         for_what=FOR_WHAT,
+        credentials=CREDENTIALS,
         marked=request.form.getlist("category") if told.form == "rotate" else [],
         typed=request.form if told.form in {"compromised", "export"} else {},
         external=plain(body.get("external")) or body.get("external") is True,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tbot_bot.config.keys_desk import _LAST_WORDS
+from tbot_bot.config.keys_desk import _IN_BACKUPS, _LAST_WORDS
 from tbot_bot.config.security_bot import open_secrets
 from tbot_bot.domain.session import BotState
 from tbot_bot.interface.sessions import Sessions
@@ -133,7 +133,7 @@ def test_every_category_can_be_lost_or_compromised_and_the_bot_stays_usable(
 
     assert reply.ok, reply
     assert reply.body["generation"] == 3
-    assert reply.body["notes"] == [_LAST_WORDS[category]]
+    assert reply.body["notes"] == [_LAST_WORDS[category], *([_IN_BACKUPS] if what == "compromised" else [])]
     assert open_secrets(ready.paths).bot_id
     login = ready.ask("login", {"username": "ada", "password": PASSWORD})
     assert ready.ask("keys", token=login.body["token"]).body["old"] == []
