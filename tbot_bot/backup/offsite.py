@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tbot_bot.backup.offsite_s3 import S3Target
 from tbot_bot.backup.offsite_sftp import SftpTarget
 from tbot_bot.domain.errors import BackupRefused
-from tbot_bot.domain.settings import BackupTarget
+from tbot_bot.domain.installation import BackupTarget
 
 TRIES = 3
 _FIRST_PAUSE = 2.0

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from tbot_bot.config.security_users import User, UserStore, user_from
 from tbot_bot.config.tokens import Purpose, TokenMint
 from tbot_bot.config.user_database import fact, set_fact
-from tbot_bot.domain.settings import EnvSettings, UserRole
+from tbot_bot.domain.installation import EnvSettings
+from tbot_bot.domain.settings import UserRole
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_json
 from tbot_bot.support.path_resolver import Paths

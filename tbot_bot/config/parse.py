@@ -11,7 +11,8 @@ from tbot_bot.config.rules import RULES, Rule, Values
 from tbot_bot.config.schema import ALIASES, BY_NAME, KEYS, find, nearest
 from tbot_bot.config.values import LONGEST, Refused, Value, to_text, to_value
 from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredentials
-from tbot_bot.domain.settings import BackupTarget, BotSettings, BrokerCredentials, BrokerName, EnvSettings
+from tbot_bot.domain.installation import BackupTarget, EnvSettings
+from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName
 
 _OWN_URL = {
     BrokerName.PAPER: "http://127.0.0.1:8090",

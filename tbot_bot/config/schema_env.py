@@ -1,7 +1,7 @@
 """The keys of `.env`: the fixed layout and the logins."""
 
 from tbot_bot.config.keys import Group, KeySpec, Place, Store, Unit
-from tbot_bot.domain.settings import Environment
+from tbot_bot.domain.installation import Environment
 
 _GENERAL = Place(Store.ENV, Group.EXPERT, "Installation", "env", advanced=True)
 _PATHS = Place(Store.ENV, Group.EXPERT, "Files (fixed)", "env", advanced=True)

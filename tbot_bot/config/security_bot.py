@@ -10,7 +10,8 @@ from tbot_bot.config.schema import KEYS
 from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import ConfigInvalid, SecretUnavailable
 from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredentials
-from tbot_bot.domain.settings import AccessSettings, BotSettings, BrokerCredentials, EnvSettings, UserRole
+from tbot_bot.domain.installation import EnvSettings
+from tbot_bot.domain.settings import AccessSettings, BotSettings, BrokerCredentials, UserRole
 from tbot_bot.support.decrypt_secrets import with_generation
 from tbot_bot.support.logs import add_secret, get_logger
 from tbot_bot.support.path_resolver import Paths

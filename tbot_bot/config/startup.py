@@ -7,7 +7,7 @@ from pathlib import Path
 from tbot_bot.config.generations import current_number
 from tbot_bot.config.security_bot import open_config
 from tbot_bot.domain.errors import PlaintextFound, TbotError
-from tbot_bot.domain.settings import Environment
+from tbot_bot.domain.installation import Environment
 from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths
 

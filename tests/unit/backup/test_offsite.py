@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 from tbot_bot.backup import offsite
 from tbot_bot.backup.offsite import copy_there, open_target, with_patience
 from tbot_bot.domain.errors import BackupRefused
-from tbot_bot.domain.settings import BackupTarget
+from tbot_bot.domain.installation import BackupTarget
 
 BUCKET = "tbot-copies"
 PASSWORD = "not a battery"

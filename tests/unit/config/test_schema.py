@@ -12,7 +12,8 @@ from tbot_bot.config.keys import Kind, Store
 from tbot_bot.config.schema import ALIASES, BY_NAME, KEYS, find, nearest
 from tbot_bot.config.values import Refused, to_text, to_value
 from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredentials
-from tbot_bot.domain.settings import BackupTarget, BotSettings, BrokerCredentials, EnvSettings
+from tbot_bot.domain.installation import BackupTarget, EnvSettings
+from tbot_bot.domain.settings import BotSettings, BrokerCredentials
 
 DATA = Path(__file__).parent / "data"
 OURS = [
