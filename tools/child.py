@@ -27,6 +27,13 @@ def start_python(arguments: list[str], output: Path, environment: Mapping[str, s
         )
 
 
+def start_program(words: list[str]) -> Process:
+    """A program of the system, such as strace, in a session of its own and mute."""
+    return subprocess.Popen(  # noqa: S603 - fixed words of ours, no shell
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
 def end(process: Process, seconds: float = 30.0) -> int:
     """SIGTERM, and SIGKILL for whatever is left of it and its children; the exit code."""
     if process.poll() is None:

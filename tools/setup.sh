@@ -46,3 +46,6 @@ fi
 if [ "$group" = dev ] && ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then
   apt_install chromium || say "no Chromium: browser tests will be skipped. On Debian or Ubuntu: apt-get install chromium"
 fi
+if [ "$group" = dev ] && ! command -v strace >/dev/null; then
+  apt_install strace || say "no strace: tests of kill -9, failing calls and power cuts will be skipped. On Debian or Ubuntu: apt-get install strace"
+fi

@@ -1,0 +1,145 @@
+"""What a root holds, as plain facts that two roots can be compared by: the old state, the new one, or neither."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tbot_bot.config.generations import current_number
+from tbot_bot.config.security_bot import open_config
+from tbot_bot.domain.errors import NotProvisioned, StateCorrupt
+from tbot_bot.support.atomic_file import read_lines
+from tbot_bot.support.clock import SystemClock
+from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
+from tbot_bot.support.encrypt_secrets import SECRET_FILES
+from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.state_file import StateFile
+from tools.faults.house import House
+
+Facts = dict[str, Any]
+KNOWN_LOGINS: Mapping[str, tuple[str, str]] = {
+    "admin": ("admin", "canary old password of admin"),
+    "admin, new password": ("admin", "canary new password of admin"),
+    "ben": ("ben", "canary password of another"),
+}
+"""Who may log in with what, in one scenario or another."""
+
+
+def look(house: House) -> Facts:
+    """All facts of a started house. Logs in and out, so it is the last thing to be done to a root."""
+    paths = house.paths
+    return {**still_facts(paths), "logins": {name: _logs_in(house, *who) for name, who in KNOWN_LOGINS.items()}}
+
+
+def still_facts(paths: Paths) -> Facts:
+    """The facts that lie in files, read without starting anything. Raises TbotError when something cannot be opened."""
+    return {
+        "config": _config(paths),
+        "secrets": _decrypted(paths),
+        "keys": key_prints(paths),
+        "generations": _generations(paths),
+        "state": _state(paths),
+        "recovery": _print(paths.storage / "recovery" / "recovery.json"),
+    }
+
+
+def relative(facts: Facts, base: Facts) -> Facts:
+    """`facts` with keys told as same or other than `base`'s: a fresh key is different each time."""
+    before = base["keys"]
+    keys = {
+        name: "absent" if not prints else "same" if prints == before.get(name) else f"other, {len(prints)} in the file"
+        for name, prints in facts["keys"].items()
+    }
+    recovery = "none" if not facts["recovery"] else "same" if facts["recovery"] == base["recovery"] else "other"
+    return {**facts, "keys": keys, "recovery": recovery}
+
+
+def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Where the two differ, in words."""
+    return "; ".join(
+        f"{name}: {found[name]} instead of {wanted[name]}" for name in wanted if found[name] != wanted[name]
+    )
+
+
+def key_prints(paths: Paths) -> dict[str, list[str]]:
+    """Category → sha256 of each key in its file, the newest first."""
+    if not paths.keys.is_dir():
+        return {}
+    return {
+        path.stem: [hashlib.sha256(line).hexdigest()[:16] for line in path.read_bytes().split()]
+        for path in sorted(paths.keys.glob("*.key"))
+    }
+
+
+def events_since(paths: Paths, seq: int) -> Counter[str]:
+    """How often each event was recorded after record `seq`."""
+    return Counter(str(row["event"]) for row in read_lines(paths.audit_log) if int(row["seq"]) > seq)
+
+
+def last_seq(paths: Paths) -> int:
+    rows = read_lines(paths.audit_log)
+    return int(rows[-1]["seq"]) if rows else 0
+
+
+def tree(root: Path, left_out: Iterable[str] = ()) -> dict[str, str]:
+    """Every file, folder and link below `root` with mode and content; `left_out`: folders to skip."""
+    skipped = tuple(f"{name}/" for name in left_out)
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(folder) / name
+            shown = str(path.relative_to(root))
+            if not shown.startswith(skipped):
+                found[shown] = _entry(path)
+    return found
+
+
+def _entry(path: Path) -> str:
+    if path.is_symlink():
+        return f"-> {path.readlink()}"
+    mode = f"{path.stat().st_mode:o}"
+    return mode if path.is_dir() else f"{mode} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _config(paths: Paths) -> str:
+    try:
+        raw = open_config(paths).raw
+    except NotProvisioned:
+        return "none"
+    digest = hashlib.sha256(json.dumps(dict(raw), sort_keys=True).encode()).hexdigest()[:16]
+    return f"{raw['LOGIN_LOCKOUT_MINUTES']} minutes, {digest}"
+
+
+def _decrypted(paths: Paths) -> str:
+    """How many secrets there are, each opened with its key."""
+
+    def open_all(folder: GenerationFolder) -> int:
+        return len([folder.decrypt(category) for category in SECRET_FILES])
+
+    return "none" if current_number(paths) is None else f"{with_generation(paths, open_all)} opened"
+
+
+def _generations(paths: Paths) -> int:
+    """How many whole generations lie there."""
+    return sum(1 for path in paths.generations.iterdir() if path.name.isdigit()) if paths.generations.is_dir() else 0
+
+
+def _state(paths: Paths) -> str:
+    try:
+        return StateFile(paths, SystemClock()).read()
+    except StateCorrupt as corrupt:
+        return f"corrupt: {corrupt}"
+
+
+def _print(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else ""
+
+
+def _logs_in(house: House, username: str, password: str) -> str:
+    reply = house.ask("login", {"username": username, "password": password, "device": ""}, token="")
+    if reply.ok:
+        assert house.ask("logout", token=str(reply.body["token"])).ok
+    return reply.code
