@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,7 @@ from tools.faults.facts import Facts, events_since, last_seq, look, relative
 from tools.faults.forked import Say, in_child
 from tools.faults.house import House
 from tools.faults.scenarios import SCENARIOS, Scenario
-from tools.faults.strace import record
-
-_NOT_REQUIRED = frozenset({"state"})
-"""State moves are also in `state_log.jsonl`, which is written first."""
+from tools.faults.strace import inject, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class Exhibit:
 
     scenario: Scenario
     folder: Path
-    token: str = field(repr=False)
+    notes: Mapping[str, str] = field(repr=False)
     base: Facts
     seq: int
     steps: tuple[Facts, ...]
@@ -59,7 +56,7 @@ class Exhibit:
 
         def begin(say: Say) -> Callable[[], None]:
             house = House(root, say)
-            house.token = self.token
+            house.notes = dict(self.notes)
             if self.scenario.started:
                 house.start()
             return lambda: self.scenario.act(house)
@@ -79,33 +76,52 @@ def make_exhibit(scenario: Scenario, folder: Path) -> Exhibit:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
-    def build() -> dict[str, str]:
-        house = House(folder / "template")
-        house.start()
-        scenario.prepare(house)
-        return {"token": house.token}
-
-    token = str(in_child(build)["token"])
+    notes = _build(scenario, folder)
     seq = last_seq(Paths(folder / "template"))
-    bare = Exhibit(scenario, folder, token, {}, seq, (), (), ())
+    bare = Exhibit(scenario, folder, notes, {}, seq, (), (), ())
     base = _facts_after(bare, 0)["facts"]
     said = _record(bare)
     steps, events = [relative(base, base)], [Counter[str]()]
     for number in range(1, len(said) + 1):
         found = _facts_after(bare, number)
         steps.append(relative(found["facts"], base))
-        events.append(Counter({name: many for name, many in found["events"].items() if name not in _NOT_REQUIRED}))
-    tokens = {token, *(str(row.get("token", "")) for row in said)} - {""}
+        events.append(Counter(found["events"]))
+    told = {str(row.get(name, "")) for row in said for name in ("token", "secret")}
+    secrets = {*told, *(notes.get(name, "") for name in ("token", "identity"))} - {""}
     kept = {
-        "token": token,
+        "notes": notes,
         "base": base,
         "seq": seq,
         "steps": steps,
         "events": events,
-        "tokens": sorted(tokens),
+        "secrets": sorted(secrets),
     }
     (folder / "exhibit.json").write_text(json.dumps(kept))
     return load_exhibit(scenario.name, folder)
+
+
+def _build(scenario: Scenario, folder: Path) -> dict[str, str]:
+    """The root that the acts begin with; what its admin knows."""
+    template = folder / "template"
+    if scenario.killed_in:
+        name, place = scenario.killed_in
+        earlier = load_exhibit(name, folder.parent / name)
+        points = [call for call in earlier.calls() if call.mutates and not call.failed]
+        call = points[int(len(points) * place)]
+        acting = earlier.acting(earlier.fresh_copy(template))
+        _, hit = inject(acting, call.name, "signal=KILL", str(call.number), folder / "notes")
+        if not hit:
+            raise ValueError(f"{name} was not killed at {call}")
+        return dict(earlier.notes)
+
+    def build() -> dict[str, str]:
+        house = House(template)
+        house.start()
+        scenario.prepare(house)
+        return house.notes
+
+    notes: dict[str, str] = in_child(build)
+    return notes
 
 
 def load_exhibit(name: str, folder: Path) -> Exhibit:
@@ -113,12 +129,12 @@ def load_exhibit(name: str, folder: Path) -> Exhibit:
     return Exhibit(
         SCENARIOS[name],
         folder,
-        kept["token"],
+        kept["notes"],
         kept["base"],
         kept["seq"],
         tuple(kept["steps"]),
         tuple(Counter(row) for row in kept["events"]),
-        tuple(token.encode() for token in kept["tokens"]),
+        tuple(secret.encode() for secret in kept["secrets"]),
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tbot_bot.backup.maker import verify
+from tbot_bot.backup.recovery import backup_keys
 from tbot_bot.config.generations import current_number
 from tbot_bot.config.security_bot import open_config
 from tbot_bot.domain.errors import NotProvisioned, StateCorrupt
@@ -42,7 +44,9 @@ def still_facts(paths: Paths) -> Facts:
         "keys": key_prints(paths),
         "generations": _generations(paths),
         "state": _state(paths),
-        "recovery": _print(paths.storage / "recovery" / "recovery.json"),
+        "recovery": _print(paths.recovery / "recovery.json"),
+        "first audit key": sorted(path.name for path in paths.audit_log.parent.glob("first*")),
+        "backups": _backups(paths),
     }
 
 
@@ -85,8 +89,8 @@ def last_seq(paths: Paths) -> int:
 
 
 def tree(root: Path, left_out: Iterable[str] = ()) -> dict[str, str]:
-    """Every file, folder and link below `root` with mode and content; `left_out`: folders to skip."""
-    skipped = tuple(f"{name}/" for name in left_out)
+    """Every file, folder and link below `root` with mode and content; `left_out`: folders and files to skip."""
+    skipped = tuple(left_out)
     found = {}
     for folder, folders, files in os.walk(root):
         for name in (*folders, *files):
@@ -132,6 +136,16 @@ def _state(paths: Paths) -> str:
         return StateFile(paths, SystemClock()).read()
     except StateCorrupt as corrupt:
         return f"corrupt: {corrupt}"
+
+
+def _backups(paths: Paths) -> str:
+    """How many there are, each read through by the key of the drill."""
+    names = [path for path in paths.backups.glob("*.age") if not path.name.startswith(".")]
+    keys = backup_keys(paths) if names else None
+    if keys is not None:
+        for path in names:
+            verify(path, keys.drill, keys.mac_key)
+    return f"{len(names)} whole"
 
 
 def _print(path: Path) -> str:

@@ -22,12 +22,14 @@ CHEAP_BCRYPT = 4
 
 
 class House:
-    """`start`, then `ask`. `done` tells whoever watches that an act was answered, with what."""
+    """`start`, then `ask`. `done` tells whoever watches that an act was answered, with what.
+
+    `notes`: what an admin knows and keeps: the login's token, the recovery key."""
 
     def __init__(self, root: Path, say: Callable[[Any], None] = lambda _: None) -> None:
         self.paths = Paths(root)
         self.clock = SystemClock()
-        self.token = ""
+        self.notes: dict[str, str] = {}
         self.say = say
         self._runner: ProvisioningRunner | None = None
         self._reply_to = public_bytes(new_private_key())
@@ -42,7 +44,7 @@ class House:
     def ask(self, kind: str, body: Mapping[str, Any] | None = None, token: str | None = None) -> Reply:
         """The desk's answer, and all that is done after it."""
         assert self._runner is not None
-        who = self.token if token is None else token
+        who = self.notes.get("token", "") if token is None else token
         now = self.clock.now()
         request = Request(kind, secrets.token_hex(16), now, ADDRESS, self._reply_to, who or None, dict(body or {}))
         outcome = self._runner.desk.handle(request)
@@ -56,5 +58,6 @@ class House:
         return {} if snapshot is None else dict(snapshot.body)
 
     def done(self, *, ok: bool | None, **facts: Any) -> None:
-        """One act is over. `ok` None: whether it was done is not for the asker to see."""
+        """One act is over. `ok` None: the asker cannot see whether it was done. `facts`: `token` of a login begun,
+        `secret` that must be found nowhere."""
         self.say({"ok": ok, **facts})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tbot_bot.config.checkpoint import checkpoint_file
 from tbot_bot.domain.session import BotState
-from tbot_bot.reporting.audit import verify
+from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.support.atomic_file import read_lines
 from tbot_bot.support.path_resolver import Paths
 from tools.faults.scenarios import CANARIES

@@ -1,11 +1,16 @@
 """The operations that faults are tried on: how the root is made ready, and the acts themselves."""
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from tbot_bot.backup.maker import make_backup
+from tbot_bot.backup.recovery import backup_keys
 from tbot_bot.domain.errors import TbotError
 from tbot_bot.domain.session import BotState
 from tbot_bot.reporting.audit import AuditWriter
+from tbot_bot.support.envelope import Reply
 from tbot_bot.support.state_file import StateFile
 from tools.faults.facts import KNOWN_LOGINS
 from tools.faults.house import House
@@ -28,6 +33,8 @@ NEW: Mapping[str, str] = {
     "SCREENER_API_KEY": "CANARYNEWSCREENERKEY02",
     "ALERT_URL_EMAIL": "mailto://user:CANARYNEWALERTPASSWORD@example.com",
 }
+CREDENTIALS: Mapping[str, str] = dict(zip(("username", "password"), KNOWN_LOGINS["admin"], strict=True))
+STEP_UP: Mapping[str, Mapping[str, str]] = {"step_up": {"password": CREDENTIALS["password"], "code": ""}}
 CANARIES: tuple[bytes, ...] = (b"CANARYOLD", b"CANARYNEW", *(pair[1].encode() for pair in KNOWN_LOGINS.values()))
 """Found anywhere on the disk, each is a leak."""
 
@@ -38,7 +45,8 @@ class Scenario:
 
     `prepare` gets a started house, and `act` too unless `started` is False: then its start is part of what is tried.
     `repeats`: the acts succeed again on a root where they are done already. `late`: audit events of what follows from
-    an act, and so need not be there before it was answered."""
+    an act, and so need not be there before it was answered. `killed_in`: instead of `prepare`, the root of that
+    scenario, killed at that place of its calls (0 to 1)."""
 
     name: str
     prepare: Callable[[House], None]
@@ -46,6 +54,7 @@ class Scenario:
     started: bool = True
     repeats: bool = True
     late: frozenset[str] = frozenset()
+    killed_in: tuple[str, float] | None = None
 
 
 def provision(house: House, values: Mapping[str, str]) -> None:
@@ -56,18 +65,23 @@ def provision(house: House, values: Mapping[str, str]) -> None:
 
 
 def register(house: House) -> None:
-    username, password = KNOWN_LOGINS["admin"]
-    _take_login(house, "register", {"username": username, "password": password, "email": "canary@example.com"})
+    _take_login(house, "register", {**CREDENTIALS, "email": "canary@example.com"})
 
 
 def log_in(house: House) -> None:
-    username, password = KNOWN_LOGINS["admin"]
-    _take_login(house, "login", {"username": username, "password": password, "device": ""})
+    _take_login(house, "login", {**CREDENTIALS, "device": ""})
+
+
+def stepped_up(house: House, kind: str, body: Mapping[str, Any]) -> Reply:
+    """An act of the admin with the password once more."""
+    reply = house.ask(kind, {**body, **STEP_UP})
+    house.done(ok=reply.ok, code=reply.code, message=reply.message)
+    return reply
 
 
 def _take_login(house: House, kind: str, body: Mapping[str, str]) -> None:
     reply = house.ask(kind, body, token="")
-    house.token = str(reply.body.get("token", house.token))
+    house.notes["token"] = str(reply.body.get("token", house.notes.get("token", "")))
     house.done(ok=reply.ok, code=reply.code, message=reply.message, token=reply.body.get("token", ""))
 
 
@@ -106,6 +120,69 @@ def _append_audit(house: House) -> None:
     audit.close()
 
 
+def _saved_once(house: House) -> None:
+    """A generation that was replaced waits to be destroyed."""
+    with_admin(house)
+    provision(house, NEW)
+
+
+def confirm_recovery(house: House) -> None:
+    """The recovery key, shown and confirmed. Its text is then in the admin's notes alone."""
+    shown = house.ask("recovery_begin", STEP_UP)
+    identity = str(shown.body.get("identity", ""))
+    body = identity.removeprefix("AGE-SECRET-KEY-1")
+    reply = house.ask("recovery_confirm", {"last_group": body[(len(body) - 1) // 6 * 6 :]}) if shown.ok else shown
+    house.notes["identity"] = identity
+    house.done(ok=reply.ok, code=reply.code, message=reply.message, secret=identity)
+
+
+def _with_recovery(house: House) -> None:
+    with_admin(house)
+    confirm_recovery(house)
+
+
+def back_up(house: House) -> None:
+    """As the backup process does it."""
+    try:
+        keys = backup_keys(house.paths)
+        assert keys is not None
+        house.notes["backup"] = make_backup(house.paths, house.clock, keys).name
+    except (OSError, TbotError, sqlite3.Error) as error:
+        house.done(ok=False, code="failed", message=str(error))
+    else:
+        house.done(ok=True)
+
+
+def _backed_up_and_changed(house: House) -> None:
+    _with_recovery(house)
+    back_up(house)
+    provision(house, NEW)
+
+
+def _restore(house: House) -> None:
+    """All parts, after a look at what would change."""
+    seen = stepped_up(house, "restore_preview", {"backup": house.notes["backup"], "identity": house.notes["identity"]})
+    if seen.ok:
+        parts = [row["part"] for row in seen.body["parts"] if row["present"]]
+        stepped_up(house, "restore", {"preview": seen.body["preview"], "parts": parts})
+
+
+def _rotate(*categories: str) -> Callable[[House], None]:
+    return lambda house: _ignore(stepped_up(house, "rotate", {"categories": list(categories)}))
+
+
+def _compromised(house: House) -> None:
+    stepped_up(house, "compromised", {"category": "screener_api", "what": "compromised"})
+
+
+def _destroy_old(house: House) -> None:
+    stepped_up(house, "destroy_old", {})
+
+
+def _ignore(_: Reply) -> None:
+    """The answer was told already."""
+
+
 def _start(house: House) -> None:
     try:
         house.start()
@@ -131,5 +208,16 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario("config_save", with_admin, lambda house: provision(house, NEW)),
         Scenario("state_moves", with_admin, _move_states, repeats=False),
         Scenario("audit_append", with_admin, _append_audit, started=False),
+        Scenario("rotate_one", with_admin, _rotate("broker")),
+        Scenario("rotate_all", with_admin, _rotate("all")),
+        Scenario("compromised", with_admin, _compromised),
+        Scenario("destroy_old", _saved_once, _destroy_old),
+        Scenario("recovery_confirm", with_admin, confirm_recovery),
+        Scenario("backup", _with_recovery, back_up),
+        Scenario("restore", _backed_up_and_changed, _restore),
+        *(
+            Scenario(f"start_after_{name}_{place}", _nothing, _start, started=False, killed_in=(name, place / 100))
+            for name, place in (("first_provisioning", 50), ("rotate_all", 40), ("rotate_all", 80), ("restore", 80))
+        ),
     )
 }

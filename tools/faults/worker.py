@@ -114,10 +114,9 @@ class Share:
         work: list[Callable[[], Sabotage]] = []
         for exhibit in self._exhibits:
             calls = exhibit.calls()
-            for position in syncs(exhibit, calls):
-                work.append(partial(forget, exhibit, calls, position, self._root))
-            for first, second in pairwise(steps_of(exhibit, calls)):
-                work.append(partial(swap, exhibit, calls, first, second, self._root))
+            steps = pairwise(steps_of(exhibit, calls))
+            work += [partial(forget, exhibit, calls, position, self._root) for position in syncs(exhibit, calls)]
+            work += [partial(swap, exhibit, calls, *pair, self._root) for pair in steps]
         self.found.sabotages += [sabotage() for sabotage in self._mine(work, self._size.sabotages)]
 
     def _mine(self, every: Sequence[T], most: int) -> list[T]:
