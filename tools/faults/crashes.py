@@ -12,6 +12,7 @@ from tools.faults.disk import Disk, EntryChange, Node, Write
 Parts = tuple[int, ...]
 """For each waiting write of a file: how many of its bytes arrived; LOST: none; HOLLOW: its length, but zeros."""
 LOST, WHOLE, HOLLOW = -1, -2, -3
+_MOST_TEARS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,9 @@ def _parts(node: Node, tear: int) -> Iterator[Parts]:
 
 
 def _tears(write: Write, tear: int) -> range:
-    return range(1, 0 if write.data is None else len(write.data), tear)
+    """Where a write is cut: every `tear` bytes, and in long ones at as many places, evenly."""
+    size = 0 if write.data is None else len(write.data)
+    return range(1, size, max(tear, size // _MOST_TEARS))
 
 
 def _some_parts(node: Node, dice: random.Random) -> Parts:
@@ -106,10 +109,10 @@ def _some_parts(node: Node, dice: random.Random) -> Parts:
 class Platter:
     """A disk as one crash leaves it: its digest, and the files themselves."""
 
-    def __init__(self, disk: Disk, crash: Crash, contents: dict[tuple[int, int, Parts], tuple[str, bytes]]) -> None:
-        """`contents`: what was computed for other crashes of the same replay."""
+    def __init__(self, disk: Disk, crash: Crash, digests: dict[tuple[int, int, Parts], str]) -> None:
+        """`digests`: what was computed for other crashes of the same replay."""
         self._disk = disk
-        self._contents = contents
+        self._digests = digests
         self._parts = dict(crash.files)
         self._changed: dict[int, list[EntryChange]] = {}
         for change in disk.waiting:
@@ -120,7 +123,7 @@ class Platter:
     def digest(self) -> str:
         """The same for the same names, modes and contents."""
         lines = sorted(
-            f"{path} {node.mode} {node.target if node.kind != 'file' else self._content(node)[0]}"
+            f"{path} {node.mode} {node.target if node.kind != 'file' else self._digest(node)}"
             for path, node in self._walk(0, "")
         )
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
@@ -136,7 +139,7 @@ class Platter:
                 place.symlink_to(node.target)
             else:
                 handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, node.mode)
-                os.write(handle, self._content(node)[1])
+                os.write(handle, self._content(node))
                 os.close(handle)
 
     def _walk(self, number: int, prefix: str) -> Iterator[tuple[str, Node]]:
@@ -161,17 +164,18 @@ class Platter:
                     entries[name] = child
         return entries
 
-    def _content(self, node: Node) -> tuple[str, bytes]:
-        parts = self._parts.get(node.number, ())
-        key = (node.number, node.epoch, parts)
-        known = self._contents.get(key)
+    def _digest(self, node: Node) -> str:
+        key = (node.number, node.epoch, self._parts.get(node.number, ()))
+        known = self._digests.get(key)
         if known is None:
-            data = bytearray(node.stable)
-            for write, part in zip(node.waiting, parts, strict=bool(parts)):
-                _apply(write, part, data)
-            known = (hashlib.blake2b(data, digest_size=16).hexdigest(), bytes(data))
-            self._contents[key] = known
+            known = self._digests[key] = hashlib.blake2b(self._content(node), digest_size=16).hexdigest()
         return known
+
+    def _content(self, node: Node) -> bytes:
+        data = bytearray(node.stable)
+        for write, part in zip(node.waiting, self._parts.get(node.number, ()), strict=False):
+            _apply(write, part, data)
+        return bytes(data)
 
 
 def _apply(write: Write, part: int, data: bytearray) -> None:

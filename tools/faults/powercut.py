@@ -36,12 +36,12 @@ def outages(exhibit: Exhibit, calls: tuple[Call, ...], seed: int, sampled: int, 
     replay = Replay(exhibit.before, calls, str(exhibit.recorded_root))
     dice = random.Random(f"{seed} {exhibit.scenario.name}")  # noqa: S311 - repeatable, not secret
     seen: set[tuple[str, int]] = set()
-    contents: dict[tuple[int, int, Parts], tuple[str, bytes]] = {}
+    digests: dict[tuple[int, int, Parts], str] = {}
     for position, call in replay.steps():
         if not (call.mutates or call.paths[0].startswith("pipe:")):
             continue
         for crash in crashes(replay.disk, dice, sampled, tear):
-            platter = Platter(replay.disk, crash, contents)
+            platter = Platter(replay.disk, crash, digests)
             digest = platter.digest()
             if (digest, len(replay.said)) not in seen:
                 seen.add((digest, len(replay.said)))

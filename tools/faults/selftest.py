@@ -97,7 +97,7 @@ def _outages_without(
     entries: set[int] = set()
     files: set[int] = set()
     seen: set[tuple[str, int]] = set()
-    contents: dict[tuple[int, int, Parts], tuple[str, bytes]] = {}
+    digests: dict[tuple[int, int, Parts], str] = {}
     dice = random.Random(min(skip))  # noqa: S311 - repeatable, not secret
     for position, call in replay.steps():
         if position in skip:
@@ -114,7 +114,7 @@ def _outages_without(
         if position >= max(skip) and not entries and not files:
             return
         for crash in _losses(replay, entries, files, dice):
-            platter = Platter(replay.disk, crash, contents)
+            platter = Platter(replay.disk, crash, digests)
             key = (platter.digest(), len(replay.said))
             if key not in seen:
                 seen.add(key)

@@ -3,6 +3,7 @@
 A process of its own, with one thread, because it forks a child for every fault. SHARE `prepare` makes the exhibits that
 the others then share. Its findings are one JSON file in FOLDER."""
 
+import gc
 import json
 import logging
 import sys
@@ -131,6 +132,7 @@ def main() -> int:
     if share == "prepare":
         prepare(Path(folder))
         return 0
+    gc.freeze()
     mine = Share(Path(folder), int(share), int(of), SIZES[size], int(seed))
     mine.work()
     found = mine.found
