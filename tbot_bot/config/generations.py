@@ -36,12 +36,14 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a generation's manifest says. `dual`: the middle of a rotation, holding old keys beside the new."""
+    """What a generation's manifest says. `dual`: the middle of a rotation, holding old keys beside the new.
+    `condemns`: the keys of all earlier generations were lost or compromised, so none of them is to be kept."""
 
     number: int
     created_at: datetime
     keys: tuple[KeyFacts, ...]
     dual: bool
+    condemns: bool
 
 
 def current_number(paths: Paths) -> int | None:
@@ -97,7 +99,7 @@ def manifest_checksum(paths: Paths, number: int) -> str:
     return _sha256(path) if path.is_file() else ""
 
 
-def seal_generation(paths: Paths, number: int, clock: Clock, *, dual: bool = False) -> None:
+def seal_generation(paths: Paths, number: int, clock: Clock, *, dual: bool = False, condemns: bool = False) -> None:
     """Write the manifest, make everything durable, and give the staged folder its name."""
     staging = staging_of(paths, number)
     files = {
@@ -106,7 +108,7 @@ def seal_generation(paths: Paths, number: int, clock: Clock, *, dual: bool = Fal
         if path.is_file() and not path.is_symlink()
     }
     now = clock.now().isoformat()
-    manifest = {"version": 2, "number": number, "created_at": now, "files": files, "dual": dual}
+    manifest = {"version": 2, "number": number, "created_at": now, "files": files, "dual": dual, "condemns": condemns}
     manifest["keys"] = _keys_of(paths, staging, now)
     manifest["mac"] = _mac(manifest, staging / "keys")
     write_new(staging / MANIFEST, json_line(manifest))
@@ -128,7 +130,9 @@ def read_facts(paths: Paths, number: int) -> Facts:
             for category in CATEGORIES
             if category in known
         )
-        return Facts(number, datetime.fromisoformat(created_at), keys, row.get("dual") is True)
+        return Facts(
+            number, datetime.fromisoformat(created_at), keys, row.get("dual") is True, row.get("condemns") is True
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SecretUnavailable(
             f"{MANIFEST} of generation {number} is missing or damaged; restore it from a backup"

@@ -59,12 +59,15 @@ class Grace:
         return tuple(found)
 
     def sweep(self) -> None:
-        """Destroy what has had its time, and what an ended rotation left; nothing while something is under way."""
-        old = self.old()
-        if not old or read_checkpoint(self._paths) is not None:
+        """Destroy what has had its time, what an ended rotation left, and what holds lost or compromised keys;
+        nothing while something is under way."""
+        if read_checkpoint(self._paths) is not None:
             return
+        condemned = self._condemned()
+        self.destroy(condemned, "compromised")
         now = self._clock.now()
-        self.destroy([each.number for each in old if now >= each.destroyed_at or self._dual(each.number)], "grace")
+        over = [each.number for each in self.old() if now >= each.destroyed_at or self._dual(each.number)]
+        self.destroy(over, "grace")
 
     def destroy_all(self, why: str, by: str, ip: str) -> tuple[int, ...]:
         """Destroy every generation but the one in use, now."""
@@ -81,6 +84,19 @@ class Grace:
                 self._audit.record("generations_destroyed", by, {"numbers": there, "why": why, "ip": ip})
             for number in there:
                 generations.remove(self._paths, number)
+
+    def _condemned(self) -> list[int]:
+        """The generations before the newest one whose making condemned them; a crash kept them from going at once."""
+        numbers = generations.numbers(self._paths)
+        current = generations.current_number(self._paths) or 0
+        last = max((number for number in numbers if number <= current and self._condemns(number)), default=0)
+        return [number for number in numbers if number < last]
+
+    def _condemns(self, number: int) -> bool:
+        try:
+            return generations.read_facts(self._paths, number).condemns
+        except SecretUnavailable:
+            return False
 
     def _dual(self, number: int) -> bool:
         try:

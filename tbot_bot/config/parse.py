@@ -1,8 +1,9 @@
 """The configuration, parsed once: text by key in, frozen settings out, or every fault at once."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
+from functools import cache
 from typing import Any, TypeVar, cast, get_origin, get_type_hints
 
 from tbot_bot.config.faults import HIDDEN, Fault, Faults, fault_of, short_name, shown
@@ -140,7 +141,7 @@ _T = TypeVar("_T")
 
 def _section(cls: type[_T], section: str, parsed: Mapping[str, Value]) -> _T:
     """The dataclass `cls`, each field from the key that the table gives it, or from a section of its own."""
-    hints = get_type_hints(cls)
+    hints = _hints(cast("Hashable", cls))
     return cls(**{name: _field(hints[name], section, name, parsed) for name in _field_names(cls)})
 
 
@@ -149,6 +150,12 @@ def _field(kind: Any, section: str, name: str, parsed: Mapping[str, Value]) -> A
         return _section(cast("type", kind), f"{section}.{name}".removeprefix("."), parsed)
     value = parsed[_NAME_OF[section, name]]
     return frozenset(cast("tuple[Enum, ...]", value)) if get_origin(kind) is frozenset else value
+
+
+@cache
+def _hints(cls: Hashable) -> dict[str, Any]:
+    """Of one of our own dataclasses, which do not change: finding them out takes half of the time of a parse."""
+    return get_type_hints(cls)
 
 
 def _field_names(cls: type) -> tuple[str, ...]:

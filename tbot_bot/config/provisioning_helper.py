@@ -240,6 +240,8 @@ class Provisioning:
         now = self._tools.state.read()
         if checkpoint.first and now in {BotState.PROVISIONING, BotState.BOOTSTRAPPING}:
             self._move(now, BotState.INITIALIZE, why)
+        elif checkpoint.first and now is BotState.IDLE:
+            self._begin_anew()
 
     def _settle_state(self) -> None:
         """Without an unfinished provisioning, the state word and what is on disk must agree."""
@@ -250,13 +252,17 @@ class Provisioning:
         try:
             now = state.read() if state.exists() else None
         except StateCorrupt:
-            # Nothing is provisioned, so there is nothing that a fresh start could lose.
-            self._paths.bot_state.unlink()
             now = None
-        if now is None:
-            state.initialize(_ACTOR)
+        if now is None or now is BotState.IDLE:
+            self._begin_anew()
         elif now in {BotState.PROVISIONING, BotState.BOOTSTRAPPING}:
             self._move(now, BotState.INITIALIZE, "nothing is provisioned")
+
+    def _begin_anew(self) -> None:
+        """Nothing is provisioned, so there is nothing that a fresh start could lose. No move leads back from idle: it
+        was reached a moment before the last of the first provisioning failed."""
+        self._paths.bot_state.unlink(missing_ok=True)
+        self._tools.state.initialize(_ACTOR)
 
     def _move(self, frm: BotState, to: BotState, why: str) -> None:
         self._tools.state.move(frm, to, _ACTOR, why)

@@ -84,9 +84,15 @@ class Rotation:
             self._paths, checkpoint, self._steps(checkpoint), undo=lambda failure: self._take_back(checkpoint, failure)
         )
         if failure is None:
-            # It held the old keys beside the new and is no one's earlier generation.
-            generations.remove(self._paths, checkpoint.number)
+            self._drop_dual(checkpoint.number)
         return failure
+
+    def _drop_dual(self, number: int) -> None:
+        """It held the old keys beside the new and is no one's earlier generation. The rotation itself is done."""
+        try:
+            generations.remove(self._paths, number)
+        except OSError as error:
+            _log.error("a generation is removed later", extra={"fields": {"number": number, "why": error.strerror}})
 
     def _take_back(self, checkpoint: Checkpoint, failure: Failure) -> Failure:
         def ended() -> None:
@@ -96,6 +102,7 @@ class Rotation:
 
     def _steps(self, checkpoint: Checkpoint) -> tuple[Step, ...]:
         dual, clean, previous = checkpoint.number, checkpoint.number + 1, checkpoint.previous
+        condemns = checkpoint.reason != "asked"
 
         def back(frm: int, to: int | None) -> None:
             if generations.current_number(self._paths) == frm:
@@ -106,7 +113,11 @@ class Rotation:
             Step("stage", lambda: self._stage(checkpoint), lambda: generations.remove(self._paths, dual)),
             Step("activate", lambda: self._activate_dual(checkpoint), lambda: back(dual, previous)),
             Step("users", lambda: self._rewrap(checkpoint), lambda: self._unwrap(checkpoint)),
-            Step("clean", lambda: self._stage_clean(clean), lambda: generations.remove(self._paths, clean)),
+            Step(
+                "clean",
+                lambda: self._stage_clean(clean, condemns=condemns),
+                lambda: generations.remove(self._paths, clean),
+            ),
             Step("switch", lambda: generations.activate(self._paths, clean), lambda: back(clean, dual)),
             Step("prove", lambda: self._prove(checkpoint), nothing),
             Step("audit", lambda: self._record("keys_rotated", checkpoint), nothing),
@@ -150,7 +161,7 @@ class Rotation:
         if wrapped and generations.current_number(self._paths) == dual:
             self._users(self._login_keys(dual)[::-1]).rewrap()
 
-    def _stage_clean(self, number: int) -> None:
+    def _stage_clean(self, number: int, *, condemns: bool) -> None:
         """Everything of the generation in use, with the newest keys alone."""
         if generations.current_number(self._paths) == number or generations.is_sealed(self._paths, number):
             return
@@ -162,7 +173,7 @@ class Rotation:
                 _carry(folder, category, staging)
 
         with_generation(self._paths, fill, "rotation")
-        generations.seal_generation(self._paths, number, self._tools.clock)
+        generations.seal_generation(self._paths, number, self._tools.clock, condemns=condemns)
 
     def _prove(self, checkpoint: Checkpoint) -> None:
         """Every secret under a new key opens with it, before the old ones may go."""

@@ -13,6 +13,7 @@ Parts = tuple[int, ...]
 """For each waiting write of a file: how many of its bytes arrived; LOST: none; HOLLOW: its length, but zeros."""
 LOST, WHOLE, HOLLOW = -1, -2, -3
 _MOST_TEARS = 100
+_FOLDER: Parts = (-9,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +123,30 @@ class Platter:
 
     def digest(self) -> str:
         """The same for the same names, modes and contents."""
-        lines = sorted(
-            f"{path} {node.mode} {node.target if node.kind != 'file' else self._digest(node)}"
-            for path, node in self._walk(0, "")
-        )
-        return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+        return self._folder_digest(0)[0]
+
+    def _folder_digest(self, number: int) -> tuple[str, bool]:
+        """The digest of a folder and all below it, and whether it is the same in every crash of this moment.
+
+        Those that are the same are computed once until something becomes durable."""
+        known = self._digests.get((number, self._disk.stamp, _FOLDER))
+        if known is not None:
+            return known, True
+        lines, same = [], number not in self._disk.unsettled
+        for name, child in sorted(self._entries(number).items()):
+            node = self._disk.nodes[child]
+            what = node.target
+            if node.kind == "file":
+                what = self._digest(node)
+                same = same and not node.waiting
+            elif node.kind == "dir":
+                what, alike = self._folder_digest(child)
+                same = same and alike
+            lines.append(f"{name} {node.mode} {what}")
+        digest = hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+        if same:
+            self._digests[(number, self._disk.stamp, _FOLDER)] = digest
+        return digest, same
 
     def write(self, root: Path) -> None:
         """Lay the state out as real files below `root`, which must not exist."""

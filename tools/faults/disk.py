@@ -61,9 +61,12 @@ class EntryChange:
 
 
 class Disk:
-    """Nodes by number; number 0 is the root. Everything that is there at first is durable."""
+    """Nodes by number; number 0 is the root. Everything that is there at first is durable.
+
+    `stamp` counts what became durable or changed its mode since."""
 
     def __init__(self, before: Path) -> None:
+        self.stamp = 0
         self.nodes: dict[int, Node] = {0: Node(0, "dir", 0o755)}
         self.waiting: list[EntryChange] = []
         self._next = 1
@@ -115,11 +118,18 @@ class Disk:
                 write.apply(content)
             node.stable, node.waiting = bytes(content), []
             node.epoch += 1
+            self.stamp += 1
 
     def unsynced_files(self) -> Iterator[Node]:
         return (node for node in self.nodes.values() if node.waiting)
 
+    @property
+    def unsettled(self) -> frozenset[int]:
+        """Folders whose entries may be these or those."""
+        return frozenset(folder for change in self.waiting for folder, _, _ in change.entries)
+
     def _make_durable(self, change: EntryChange) -> None:
+        self.stamp += 1
         for folder, name, number in change.entries:
             _set(self.nodes[folder].durable, name, number)
 

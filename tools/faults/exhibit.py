@@ -51,14 +51,19 @@ class Exhibit:
         shutil.copytree(self.template, to, symlinks=True)
         return to
 
+    def house(self, root: Path, say: Say) -> House:
+        """On `root`, ready for the acts."""
+        house = House(root, say)
+        house.notes = dict(self.notes)
+        if self.scenario.started:
+            house.start()
+        return house
+
     def acting(self, root: Path) -> Callable[[Say], Callable[[], None]]:
         """For a child: start on `root`, and then the acts."""
 
         def begin(say: Say) -> Callable[[], None]:
-            house = House(root, say)
-            house.notes = dict(self.notes)
-            if self.scenario.started:
-                house.start()
+            house = self.house(root, say)
             return lambda: self.scenario.act(house)
 
         return begin
@@ -76,6 +81,8 @@ def make_exhibit(scenario: Scenario, folder: Path) -> Exhibit:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
+    if scenario.killed_in:
+        return _make_killed(scenario, folder, *scenario.killed_in)
     notes = _build(scenario, folder)
     seq = last_seq(Paths(folder / "template"))
     bare = Exhibit(scenario, folder, notes, {}, seq, (), (), ())
@@ -102,26 +109,29 @@ def make_exhibit(scenario: Scenario, folder: Path) -> Exhibit:
 
 def _build(scenario: Scenario, folder: Path) -> dict[str, str]:
     """The root that the acts begin with; what its admin knows."""
-    template = folder / "template"
-    if scenario.killed_in:
-        name, place = scenario.killed_in
-        earlier = load_exhibit(name, folder.parent / name)
-        points = [call for call in earlier.calls() if call.mutates and not call.failed]
-        call = points[int(len(points) * place)]
-        acting = earlier.acting(earlier.fresh_copy(template))
-        _, hit = inject(acting, call.name, "signal=KILL", str(call.number), folder / "notes")
-        if not hit:
-            raise ValueError(f"{name} was not killed at {call}")
-        return dict(earlier.notes)
 
     def build() -> dict[str, str]:
-        house = House(template)
+        house = House(folder / "template")
         house.start()
         scenario.prepare(house)
         return house.notes
 
     notes: dict[str, str] = in_child(build)
     return notes
+
+
+def _make_killed(scenario: Scenario, folder: Path, name: str, place: float) -> Exhibit:
+    """The root of another scenario, killed on its way: what is true before and after that one is true here too."""
+    earlier = load_exhibit(name, folder.parent / name)
+    points = [call for call in earlier.calls() if call.mutates and not call.failed]
+    call = points[int(len(points) * place)]
+    acting = earlier.acting(earlier.fresh_copy(folder / "template"))
+    _, hit = inject(acting, call.name, "signal=KILL", str(call.number), folder / "notes")
+    if not hit:
+        raise ValueError(f"{name} was not killed at {call}")
+    shutil.copy(earlier.folder / "exhibit.json", folder / "exhibit.json")
+    _record(load_exhibit(scenario.name, folder))
+    return load_exhibit(scenario.name, folder)
 
 
 def load_exhibit(name: str, folder: Path) -> Exhibit:

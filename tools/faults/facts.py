@@ -10,8 +10,8 @@ from typing import Any
 
 from tbot_bot.backup.maker import verify
 from tbot_bot.backup.recovery import backup_keys
+from tbot_bot.config.config_encryption import read_stored
 from tbot_bot.config.generations import current_number
-from tbot_bot.config.security_bot import open_config
 from tbot_bot.domain.errors import NotProvisioned, StateCorrupt
 from tbot_bot.support.atomic_file import read_lines
 from tbot_bot.support.clock import SystemClock
@@ -33,7 +33,11 @@ KNOWN_LOGINS: Mapping[str, tuple[str, str]] = {
 def look(house: House) -> Facts:
     """All facts of a started house. Logs in and out, so it is the last thing to be done to a root."""
     paths = house.paths
-    return {**still_facts(paths), "logins": {name: _logs_in(house, *who) for name, who in KNOWN_LOGINS.items()}}
+    return {
+        **still_facts(paths),
+        "problem": house.published("system").get("problem"),
+        "logins": {name: _logs_in(house, *who) for name, who in KNOWN_LOGINS.items()},
+    }
 
 
 def still_facts(paths: Paths) -> Facts:
@@ -110,11 +114,12 @@ def _entry(path: Path) -> str:
 
 def _config(paths: Paths) -> str:
     try:
-        raw = open_config(paths).raw
+        stored = read_stored(paths)
     except NotProvisioned:
         return "none"
-    digest = hashlib.sha256(json.dumps(dict(raw), sort_keys=True).encode()).hexdigest()[:16]
-    return f"{raw['LOGIN_LOCKOUT_MINUTES']} minutes, {digest}"
+    text = json.dumps([stored.env_bot, dict(stored.others)], sort_keys=True)
+    minutes = stored.others["LOGIN_LOCKOUT_MINUTES"]
+    return f"{minutes} minutes, {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _decrypted(paths: Paths) -> str:

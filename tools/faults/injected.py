@@ -10,7 +10,7 @@ from tools.faults.calls import OPENS, SYNCS, WRITES, Call
 from tools.faults.exhibit import Exhibit
 from tools.faults.facts import difference, relative, still_facts
 from tools.faults.forked import Ended, Say
-from tools.faults.judge import allowed, judge, status_words
+from tools.faults.judge import allowed, judge, log_in_anew, status_words
 from tools.faults.strace import inject
 
 _NAMES = frozenset({"mkdir", "mkdirat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"})
@@ -86,14 +86,15 @@ def try_errno(exhibit: Exhibit, point: Point, root: Path, *, at_once: bool) -> T
 
     def begin(say: Say) -> Callable[[], None]:
         heard: list[dict[str, Any]] = []
-        act = exhibit.acting(root)(heard.append)
+        house = exhibit.house(root, heard.append)
 
         def run() -> None:
-            act()
+            scenario.act(house)
             say({"said": heard, "still": None if point.lasting else relative(still_facts(Paths(root)), exhibit.base)})
             if at_once and scenario.started and not point.lasting and _failed(heard):
                 heard[:] = [row for row in heard if row["ok"] is not False]
-                act()
+                log_in_anew(house)
+                scenario.act(house)
                 say({"said": heard, "still": None})
 
         return run

@@ -7,11 +7,10 @@ from typing import Any
 
 from tbot_bot.domain.errors import TbotError
 from tools.faults.exhibit import Exhibit
-from tools.faults.facts import Facts, difference, events_since, look, relative, tree
+from tools.faults.facts import KNOWN_LOGINS, Facts, difference, events_since, look, relative, tree
 from tools.faults.forked import ChildFailed, Ended, in_child
 from tools.faults.house import House
 from tools.faults.hygiene import faults, leaks
-from tools.faults.scenarios import CREDENTIALS
 
 _NO_MATTER = ("control/published", "control/replies", "control/audit_anchors.jsonl")
 """Snapshots and answers: written anew each second, fetched within one. The anchors say that there was a start."""
@@ -47,7 +46,11 @@ def judge_quickly(exhibit: Exhibit, root: Path, said: Sequence[Mapping[str, Any]
 
 
 def allowed(exhibit: Exhibit, said: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    """From and up to how many acts may be done, by what was answered before all went dark."""
+    """From and up to how many acts may be done, by what was answered before all went dark.
+
+    Any, where a start is tried after another scenario was killed: it finishes what was begun or takes it back."""
+    if exhibit.scenario.killed_in:
+        return 0, len(exhibit.steps) - 1
     done = sum(1 for row in said if row.get("ok") is True)
     refused = any(row.get("ok") is False for row in said)
     unclear = any(row.get("ok") is None for row in said) or (not refused and len(said) < len(exhibit.steps) - 1)
@@ -106,6 +109,16 @@ def _logged_out(house: House, said: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["a login that was answered has ended"] * len(dead)
 
 
+def log_in_anew(house: House) -> None:
+    """The acts may have ended the login that they were asked with."""
+    for login in KNOWN_LOGINS.values() if house.notes.get("token") else ():
+        body = dict(zip(("username", "password", "device"), (*login, ""), strict=True))
+        reply = house.ask("login", body, token="")
+        if reply.ok:
+            house.notes["token"] = str(reply.body["token"])
+            return
+
+
 def _fit(exhibit: Exhibit, house: House, bounds: tuple[int, int]) -> tuple[int, list[str]]:
     """Which step the facts are those of, and what is wrong with them or missing from the audit log."""
     recorded = events_since(house.paths, exhibit.seq)
@@ -124,10 +137,7 @@ def _again(exhibit: Exhibit, house: House, number: int) -> list[str]:
     """The acts once more on the same root, as a user would try."""
     said: list[Any] = []
     house.say, house.notes = said.append, dict(exhibit.notes)
-    if house.notes.get("token"):
-        # The acts may have ended the login that they were asked with.
-        reply = house.ask("login", {**CREDENTIALS, "device": ""}, token="")
-        house.notes["token"] = str(reply.body.get("token", ""))
+    log_in_anew(house)
     exhibit.scenario.act(house)
     refused = [row for row in said if row.get("ok") is not True]
     if refused:

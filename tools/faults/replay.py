@@ -79,6 +79,7 @@ class Replay:
             node = self.node_of(call)
             if node is not None:
                 node.mode = octal(call)
+                disk.stamp += 1
         else:
             raise ValueError(f"{call.name} is not played: {call.args}")
 

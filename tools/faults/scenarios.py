@@ -59,7 +59,7 @@ class Scenario:
 
 def provision(house: House, values: Mapping[str, str]) -> None:
     """The asker learns only from what is published how it went."""
-    reply = house.ask("provision", {"values": dict(values)})
+    reply = house.ask("provision", {"values": dict(values), **STEP_UP})
     how = {"done": True, "failed": False}.get(house.published("provisioning").get("state", "")) if reply.ok else False
     house.done(ok=how, code=reply.code, message=reply.message)
 
@@ -179,6 +179,17 @@ def _destroy_old(house: House) -> None:
     stepped_up(house, "destroy_old", {})
 
 
+def _add_user(house: House) -> None:
+    username, password = KNOWN_LOGINS["ben"]
+    stepped_up(house, "user_add", {"username": username, "email": "", "role": "trader", "new_password": password})
+
+
+def _change_password(house: House) -> None:
+    body = {"username": "", "email": "", "new_password": KNOWN_LOGINS["admin, new password"][1]}
+    reply = house.ask("change_account", {**body, **STEP_UP})
+    house.done(ok=reply.ok, code=reply.code, message=reply.message, token=reply.body.get("token", ""))
+
+
 def _ignore(_: Reply) -> None:
     """The answer was told already."""
 
@@ -205,6 +216,8 @@ SCENARIOS: Mapping[str, Scenario] = {
             late=frozenset({"login"}),
         ),
         Scenario("login", with_admin, log_in),
+        Scenario("user_add", with_admin, _add_user, repeats=False),
+        Scenario("change_password", with_admin, _change_password, repeats=False),
         Scenario("config_save", with_admin, lambda house: provision(house, NEW)),
         Scenario("state_moves", with_admin, _move_states, repeats=False),
         Scenario("audit_append", with_admin, _append_audit, started=False),

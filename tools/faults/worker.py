@@ -41,8 +41,8 @@ class Size:
 
 
 SIZES = {
-    "small": Size(kills=60, errnos=60, sabotages=8, outages=40, sampled=3, tear=64, thorough=8),
-    "full": Size(kills=10_000, errnos=4_500, sabotages=5_000, outages=1, sampled=8, tear=3, thorough=12),
+    "small": Size(kills=60, errnos=60, sabotages=8, outages=60, sampled=1, tear=4096, thorough=8),
+    "full": Size(kills=5_000, errnos=2_600, sabotages=5_000, outages=1, sampled=4, tear=64, thorough=20),
 }
 
 
