@@ -32,6 +32,10 @@ from tbot_bot.support.recovery_record import read_recovery
 _log = get_logger("backup")
 _PATIENCE = 15 * 60.0
 _READABLE = 0o644
+_UNFINISHED = (
+    "The recovery key is in force; keep it. The first backup or the sealing of the audit log's first key failed: "
+    "restart the runner, and make a backup."
+)
 _FIRST_SETUP = "first setup"
 
 
@@ -149,9 +153,15 @@ class BackupDesk:
         self._audit.record("recovery_confirmed", name_of(user), detail)
         record = recovery.confirm(self._paths, pending.key, name_of(user), self._tools.clock.now())
         self._pending = None
-        sealed = self._audit.seal_first_key(record.recipient)
-        self._file_job("backup", request, user)
-        return done(_confirmed(replaced=earlier is not None, sealed=sealed), {"fingerprint": record.fingerprint})
+        facts = {"fingerprint": record.fingerprint}
+        try:
+            sealed = self._audit.seal_first_key(record.recipient)
+            self._file_job("backup", request, user)
+        except (TbotError, OSError) as error:
+            # The key is in force all the same, and to say otherwise would have the admin throw it away.
+            _log.error("after a recovery key", extra={"fields": {"why": str(error)}})
+            return done(_UNFINISHED, facts)
+        return done(_confirmed(replaced=earlier is not None, sealed=sealed), facts)
 
     def _queue(self, what: str, request: Request, user: User | None) -> Outcome:
         if read_recovery(self._paths) is None:

@@ -1,6 +1,5 @@
 """One Fernet key per category. Keys are made here and nowhere else, called by the provisioning runner only."""
 
-import contextlib
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.support.atomic_file import write_new
-from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
+from tbot_bot.support.decrypt_secrets import GenerationFolder, is_lost, with_generation
 from tbot_bot.support.encrypt_secrets import CATEGORIES, KEY_ALIASES, key_file, key_lines, keys_in, new_key
 from tbot_bot.support.path_resolver import Paths
 
@@ -52,8 +51,11 @@ def write_keys(keys_folder: Path, keys: KeySet) -> None:
 def _key_data(folder: GenerationFolder) -> KeySet:
     found = {}
     for category in CATEGORIES:
-        with contextlib.suppress(SecretUnavailable, FileNotFoundError):
+        try:
             found[category] = folder.key_data(category)
+        except (SecretUnavailable, FileNotFoundError) as error:
+            if not is_lost(error):
+                raise
     return found
 
 

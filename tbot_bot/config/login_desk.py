@@ -6,6 +6,7 @@ from tbot_bot.config.devices import device_digest
 from tbot_bot.config.entry import let_in
 from tbot_bot.config.security_users import Attempt, LoginRefusal, User, registration_faults
 from tbot_bot.config.step_up import LOCKED_WORDS, WRONG_CODE, note_lockout
+from tbot_bot.config.steps import FAILURES, words
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.support.envelope import Reply, Request
 
@@ -46,7 +47,10 @@ class LoginDesk:
         user = opened.users.register_first(username, password, email)
         if user is None:
             return refused("not_allowed", "There is a user already. Log in instead.")
-        return let_in(opened, self._audit, user, request, text_of(request, "device"), "registration")
+        try:
+            return let_in(opened, self._audit, user, request, text_of(request, "device"), "registration")
+        except FAILURES as error:
+            return refused("registered", f"You are registered. Logging you in failed: {words(error)}. Log in now.")
 
     def login(self, request: Request) -> Reply:
         """The password; where a second factor is enrolled, the answer is a challenge for the code."""

@@ -4,7 +4,6 @@ First a generation that holds new and old keys, its secrets encrypted with the n
 encrypted anew in one transaction, which either set of keys can read; then a generation with the new keys alone. A crash
 before the first is sealed takes everything back, one after it goes on to the end. Readers see one whole generation."""
 
-import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from tbot_bot.config.security_users import UserStore
 from tbot_bot.config.steps import Failure, Step, carry_out, nothing, take_back
 from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.support.atomic_file import write_new
-from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
+from tbot_bot.support.decrypt_secrets import GenerationFolder, is_lost, with_generation
 from tbot_bot.support.encrypt_secrets import CATEGORIES, SECRET_FILES, key_file, keys_in, write_secret
 from tbot_bot.support.logs import get_logger
 
@@ -208,8 +207,13 @@ def all_or(categories: Collection[str]) -> tuple[str, ...]:
 
 def _carry(folder: GenerationFolder, category: str, staging: Path) -> None:
     """The category's file as it is; one that is lost stays lost, it must not keep the others from new keys."""
-    with contextlib.suppress(SecretUnavailable, FileNotFoundError):
-        write_new(staging / "secrets" / SECRET_FILES[category], folder.token(category))
+    try:
+        token = folder.token(category)
+    except (SecretUnavailable, FileNotFoundError) as error:
+        if is_lost(error):
+            return
+        raise
+    write_new(staging / "secrets" / SECRET_FILES[category], token)
 
 
 def _plain(folder: GenerationFolder, category: str, reason: str) -> bytes:

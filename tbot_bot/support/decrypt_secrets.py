@@ -104,6 +104,11 @@ class GenerationFolder:
         return data
 
 
+def is_lost(error: SecretUnavailable | FileNotFoundError) -> bool:
+    """Whether what could not be opened is missing or damaged, and not merely unreadable at this moment."""
+    return not isinstance(error.__cause__, OSError) or isinstance(error.__cause__, FileNotFoundError)
+
+
 def _exact(token: bytes) -> bytes:
     """A Fernet token still decrypts with blanks or padding appended; a file that is not exactly what was written is
     damaged. Raises InvalidToken."""

@@ -51,10 +51,11 @@ def allowed(exhibit: Exhibit, said: Sequence[Mapping[str, Any]]) -> tuple[int, i
     Any, where a start is tried after another scenario was killed: it finishes what was begun or takes it back."""
     if exhibit.scenario.killed_in:
         return 0, len(exhibit.steps) - 1
-    done = sum(1 for row in said if row.get("ok") is True)
+    most = len(exhibit.steps) - 1
+    done = min(sum(1 for row in said if row.get("ok") is True), most)
     refused = any(row.get("ok") is False for row in said)
-    unclear = any(row.get("ok") is None for row in said) or (not refused and len(said) < len(exhibit.steps) - 1)
-    return done, min(done + unclear, len(exhibit.steps) - 1)
+    unclear = any(row.get("ok") is None for row in said) or (not refused and len(said) < most)
+    return done, min(done + unclear, most)
 
 
 def misfit(exhibit: Exhibit, found: Facts, bounds: tuple[int, int]) -> tuple[int | None, str]:
