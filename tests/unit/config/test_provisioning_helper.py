@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tbot_bot.config import generations
+from tbot_bot.config import generations, steps
 from tbot_bot.config.build_check import check
 from tbot_bot.config.checkpoint import Checkpoint, checkpoint_file, write_checkpoint
 from tbot_bot.config.env_bot import default_config
@@ -184,3 +184,30 @@ def test_an_unreadable_checkpoint_stops_the_runner_with_words(bench: Bench) -> N
 
     with pytest.raises(SecretUnavailable, match="damaged"):
         bench.provisioning.recover()
+
+
+def test_a_failure_after_the_idle_state_was_reached_begins_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last step's own checkpoint cannot be removed: no move leads back from idle."""
+    real = steps.remove_checkpoint
+    answers = iter([OSError(5, "Input/output error")])
+
+    def remove(paths: Paths) -> None:
+        error = next(answers, None)
+        if error is not None:
+            raise error
+        real(paths)
+
+    monkeypatch.setattr(steps, "remove_checkpoint", remove)
+
+    assert not bench.run()
+
+    assert bench.is_clean()
+    assert bench.run()
+
+
+def test_an_idle_state_with_nothing_provisioned_goes_back_to_the_start(bench: Bench) -> None:
+    bench.paths.bot_state.write_text("idle\n")
+
+    bench.provisioning.recover()
+
+    assert bench.state.read() is BotState.INITIALIZE

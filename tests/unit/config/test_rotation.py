@@ -25,7 +25,7 @@ from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import AuditUnavailable, SecretUnavailable
 from tbot_bot.support.atomic_file import write_bytes
 from tbot_bot.support.clock import SystemClock
-from tbot_bot.support.decrypt_secrets import with_generation
+from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
 from tbot_bot.support.encrypt_secrets import CATEGORIES, key_file
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.snapshot import Publisher
@@ -354,3 +354,53 @@ def test_a_manifest_of_the_first_release_is_read(bench: Bench) -> None:
         name: entry["fingerprint"] for name, entry in keys.items()
     }
     assert {key.made_at for key in facts.keys} == {created_at}
+
+
+def test_a_rotation_whose_tidying_fails_is_done(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = generations.remove
+
+    def fail(paths: Paths, number: int) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(generations, "remove", fail)
+    assert bench.rotate("broker") is None
+    monkeypatch.setattr(generations, "remove", real)
+
+    Grace(bench.paths, CLOCK, bench).sweep()
+    assert generations.numbers(bench.paths) == (1, 3)
+    assert bench.is_whole()
+
+
+@pytest.mark.parametrize("name", ["keys/session.key", "secrets/broker_credentials.json.enc"])
+def test_what_cannot_be_read_just_now_is_not_taken_for_lost(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A folder that answers EIO once: the rotation of another category must not go on without that file."""
+    before = {category: bench.key(category) for category in CATEGORIES}
+    real = GenerationFolder._read
+
+    def read(folder: GenerationFolder, wanted: str) -> bytes:
+        if wanted == name:
+            raise SecretUnavailable(f"{wanted} cannot be read") from OSError(5, "Input/output error")
+        return real(folder, wanted)
+
+    monkeypatch.setattr(GenerationFolder, "_read", read)
+    failure = bench.rotate("smtp")
+    monkeypatch.setattr(GenerationFolder, "_read", real)
+
+    assert failure is not None
+    assert {category: bench.key(category) for category in CATEGORIES} == before
+    assert bench.is_whole()
+
+
+def test_after_a_crash_the_generations_before_a_compromise_go_at_the_next_look(bench: Bench) -> None:
+    mend = _break(bench, "audit", before=False, error=PowerCut())
+    with pytest.raises(PowerCut):
+        bench.rotate("broker", reason="compromised")
+    mend()
+
+    bench.rotation.recover()
+    Grace(bench.paths, CLOCK, bench).sweep()
+
+    assert generations.numbers(bench.paths) == (3,)
+    assert bench.events[-1][0] == "generations_destroyed"
