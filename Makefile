@@ -15,7 +15,7 @@ demo: setup-base ## one whole session, headless, with a report (DATA=bars.parque
 
 test: setup-dev ## every test that can run here
 	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow"
-	$(PY) -m pytest -m slow
+	$(PY) -m pytest -n 2 --dist loadgroup -m slow
 
 check: setup-dev ## ruff, mypy --strict, import contracts, secret scan, generated docs
 	.venv/bin/ruff check .

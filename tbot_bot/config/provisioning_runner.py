@@ -140,6 +140,10 @@ class ProvisioningRunner:
         if self._stale.is_set() or time.monotonic() - self._refreshed_at >= _REFRESH:
             self._refresh()
 
+    def wake(self) -> None:
+        """Look now at whatever there is, the stop signal too; from any thread."""
+        self._doorbell.ring()
+
     def _changed(self) -> None:
         """A request changed something: publish soon, not in ten seconds."""
         self._stale.set()

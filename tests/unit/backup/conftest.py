@@ -43,7 +43,7 @@ class Rig:
         self._stop = threading.Event()
         self.paths.runner_public_key.unlink(missing_ok=True)
         self._audit = open_audit(self.paths)
-        runner = build_runner(self.paths, CHEAP, self._audit)
+        self._runner = runner = build_runner(self.paths, CHEAP, self._audit)
 
         def run() -> None:
             try:
@@ -59,6 +59,7 @@ class Rig:
     def stop(self) -> None:
         if self._thread is not None:
             self._stop.set()
+            self._runner.wake()
             self._thread.join()
             self._audit.close()
             self._thread = None

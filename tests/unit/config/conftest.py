@@ -95,6 +95,7 @@ class Rig:
     def stop(self) -> None:
         if self._thread is not None:
             self._stop.set()
+            self.runner.wake()
             self._thread.join()
             self._audit.close()
             self._thread = None
