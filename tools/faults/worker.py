@@ -42,7 +42,7 @@ class Size:
 
 SIZES = {
     "small": Size(kills=60, errnos=60, sabotages=8, outages=60, sampled=1, tear=4096, thorough=8),
-    "full": Size(kills=5_000, errnos=2_600, sabotages=5_000, outages=1, sampled=4, tear=64, thorough=20),
+    "full": Size(kills=3_200, errnos=2_200, sabotages=2_000, outages=1, sampled=6, tear=32, thorough=40),
 }
 
 
@@ -75,10 +75,18 @@ class Share:
         self.found = Findings()
 
     def work(self) -> None:
-        self._kills()
-        self._errnos()
-        self._outages()
-        self._sabotage()
+        for part in (self._kills, self._errnos, self._outages, self._sabotage):
+            part()
+            self._keep()
+
+    def _keep(self) -> None:
+        """What was found so far, for whoever looks before the end."""
+        kept = {
+            "counts": self.found.counts,
+            "violations": self.found.violations,
+            "sabotages": [asdict(each) for each in self.found.sabotages],
+        }
+        (self._root.parent / f"found-{self._share}.json").write_text(json.dumps(kept))
 
     def _kills(self) -> None:
         points = [(each, point) for each in self._exhibits for point in kill_points(each.calls())]
@@ -133,15 +141,7 @@ def main() -> int:
         prepare(Path(folder))
         return 0
     gc.freeze()
-    mine = Share(Path(folder), int(share), int(of), SIZES[size], int(seed))
-    mine.work()
-    found = mine.found
-    kept = {
-        "counts": found.counts,
-        "violations": found.violations,
-        "sabotages": [asdict(each) for each in found.sabotages],
-    }
-    (Path(folder) / f"found-{share}.json").write_text(json.dumps(kept))
+    Share(Path(folder), int(share), int(of), SIZES[size], int(seed)).work()
     return 0
 
 
