@@ -39,6 +39,11 @@ def find_chromium() -> str:
     raise AssertionError
 
 
+def need_strace() -> None:
+    if shutil.which("strace") is None:
+        lacking("strace is not installed (apt-get install strace)")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tbot_bot.support.path_resolver import Paths
+from tests.conftest import need_strace
 from tools.campaign import PARTS
 from tools.campaign_kill import lost_units
 from tools.demo_process import Killed
@@ -27,6 +28,22 @@ def test_a_small_campaign_violates_nothing(
     assert kept["points"] == found.points
     lines = capsys.readouterr().out.splitlines()
     assert lines == [f"campaign {part}: points={found.points} violations=0 seconds={found.seconds:.1f}"]
+
+
+def test_a_small_storage_campaign_violates_nothing_and_its_self_test_finds_something(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need_strace()
+    found = PARTS["storage"]("small", 1)
+    report_campaign(Paths(tmp_path), found)
+
+    assert found.violations == ()
+    assert found.points >= 250
+    assert {found.detail[kind] > 0 for kind in ("kill", "errno", "power cut")} == {True}
+    assert [row for row in found.detail["self-test"] if row["found"]]
+    *_, counts, closing = capsys.readouterr().out.splitlines()
+    assert counts.startswith("  storage: kill=")
+    assert closing == f"campaign storage: points={found.points} violations=0 seconds={found.seconds:.1f}"
 
 
 def test_a_process_that_stays_dead_is_a_violation() -> None:

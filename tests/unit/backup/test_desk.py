@@ -9,8 +9,10 @@ import pytest
 from tbot_bot.accounting.store import LedgerStore
 from tbot_bot.backup.recovery import backup_keys, new_recovery_key
 from tbot_bot.config.security_bot import open_config
+from tbot_bot.domain.errors import AuditUnavailable
 from tbot_bot.domain.session import BotState
 from tbot_bot.interface.state import current_state
+from tbot_bot.reporting.audit import AuditWriter
 from tbot_bot.reporting.audit_key import first_key_file, sealed_key_file
 from tbot_bot.reporting.audit_verify import verify
 
@@ -35,6 +37,28 @@ def test_the_key_is_in_force_only_once_its_last_group_is_typed(bare: Any) -> Non
     confirmed = bare.ask("recovery_confirm", last_group=begun.body["identity"][-4:].lower())
     assert confirmed.body == {"fingerprint": begun.body["fingerprint"]}
     bare.until(lambda: bare.published("system")["recovery"] == begun.body["fingerprint"])
+
+
+def test_a_key_in_force_is_not_called_failed_when_what_follows_fails(
+    bare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told that it failed, the admin would throw away the only key to the coming backups."""
+    bare.set_up()
+    begun = bare.ask("recovery_begin")
+
+    def fail(*_: object) -> bool:
+        raise AuditUnavailable("No space left on device")
+
+    monkeypatch.setattr(AuditWriter, "seal_first_key", fail)
+    reply = bare.ask("recovery_confirm", last_group=begun.body["identity"][-4:])
+    monkeypatch.undo()
+
+    assert reply.ok
+    assert "keep it" in reply.message
+    assert reply.body == {"fingerprint": begun.body["fingerprint"]}
+    bare.stop()
+    bare.start()
+    assert sealed_key_file(bare.paths).exists()
 
 
 def test_the_identity_is_nowhere_below_the_root(rig: Any) -> None:

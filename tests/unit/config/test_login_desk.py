@@ -5,6 +5,7 @@ from typing import Any
 import pyotp
 import pytest
 
+from tbot_bot.config.login_sessions import LoginSessions
 from tbot_bot.domain.settings import UserRole
 from tbot_bot.interface.sessions import Sessions
 from tests.unit.config.conftest import PASSWORD, step_up
@@ -20,6 +21,21 @@ def test_a_login_brings_a_token_and_a_device_that_is_kept(ready: Any) -> None:
     assert again.body["device"] == reply.body["device"]
     assert len({first, reply.body["token"], again.body["token"]}) == 3
     assert len(ready.events("device_trusted")) == 2, "at the registration, and at the login without its cookie"
+
+
+def test_a_registration_whose_login_fails_says_that_the_user_is_there(
+    ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(LoginSessions, "begin", fail)
+    reply = ready.ask("register", {"username": "ada", "password": PASSWORD, "email": "ada@example.com"})
+    monkeypatch.undo()
+
+    assert (reply.ok, reply.code) == (False, "registered")
+    assert "Log in now" in reply.message
+    assert ready.log_in().ok
 
 
 def test_the_token_that_comes_along_to_a_login_is_dead_afterwards(ready: Any) -> None:
