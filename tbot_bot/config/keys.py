@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum, StrEnum
+from functools import cache
 
 
 class Group(StrEnum):
@@ -120,15 +121,18 @@ class KeySpec:
     @property
     def choice_names(self) -> tuple[str, ...]:
         """The words accepted, in the order of the enum; empty when the key is no choice."""
-        if self.choices is None:
-            return ()
-        names = tuple(choice_name(member) for member in self.choices)
-        return tuple(name for name in names if name in (self.only or names))
+        return () if self.choices is None else _choice_names(self.choices, self.only)
 
     @property
     def allowed(self) -> str:
         """The range or choices in words, for faults and the reference page."""
         return _allowed(self)
+
+
+@cache
+def _choice_names(choices: type[Enum], only: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(choice_name(member) for member in choices)
+    return tuple(name for name in names if name in (only or names))
 
 
 def choice_name(member: Enum) -> str:

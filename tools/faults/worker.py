@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tools.faults.exhibit import Exhibit, load_exhibit, make_exhibit
+from tools.faults.house import House
 from tools.faults.injected import Point, errno_points, kill_points, try_errno, try_kill
 from tools.faults.powercut import Outage, outages, try_outage
 from tools.faults.scenarios import SCENARIOS
@@ -140,6 +141,8 @@ def main() -> int:
     if share == "prepare":
         prepare(Path(folder))
         return 0
+    # What every start computes once is then there in each child.
+    House(Path(folder) / f"warm-{share}").start()
     gc.freeze()
     Share(Path(folder), int(share), int(of), SIZES[size], int(seed)).work()
     return 0
