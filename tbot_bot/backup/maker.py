@@ -67,7 +67,11 @@ def _make(paths: Paths, clock: Clock, keys: BackupKeys) -> Made:
             sync_folder(paths.backups)
         finally:
             temp.unlink(missing_ok=True)
-    remember_made(paths, target.name, now)
+    try:
+        remember_made(paths, target.name, now)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
     # The manifest holds it too; here it is at hand without the recovery key. A backup is no worse without.
     with contextlib.suppress(OSError):
         keep_anchor(

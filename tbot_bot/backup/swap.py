@@ -1,5 +1,6 @@
 """Putting restored files in place: what was there is moved aside first, and every move may be done again."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -82,7 +83,8 @@ def remove_plan(paths: Paths) -> None:
     if plan_file(paths).exists():
         plan_file(paths).unlink()
         sync_folder(paths.runner_private)
-    if paths.restore_work.exists():
+    with contextlib.suppress(OSError):
+        # The restore is ended by now; the next start removes what is left.
         shutil.rmtree(paths.restore_work)
 
 

@@ -9,6 +9,7 @@ from tbot_bot.config.desk_kind import Kind, Kinds, Lane, Outcome, done, fault, r
 from tbot_bot.config.entry import begin
 from tbot_bot.config.passwords import email_fault, name_fault, password_fault
 from tbot_bot.config.security_users import Change, ChangeRefusal, User
+from tbot_bot.config.steps import FAILURES, words
 from tbot_bot.config.totp import enrolment_uri, matching_step, new_recovery_codes, new_secret, recovery_digest
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
@@ -170,11 +171,15 @@ class AccountDesk:
 
     def _renewed(self, opened: Opened, request: Request, user: User, device: str, body: dict[str, object]) -> Outcome:
         """The database has ended all of the user's logins; the one who asked goes on with a new token."""
-        opened.sessions.prune()
-        now = opened.users.by_id(user.id)
-        if now is None:
-            return _GONE
-        return done(body={**body, **begin(opened, now, request.ip, device)})
+        try:
+            opened.sessions.prune()
+            now = opened.users.by_id(user.id)
+            if now is None:
+                return _GONE
+            return done(body={**body, **begin(opened, now, request.ip, device)})
+        except FAILURES as error:
+            # To be told that it failed, and yet to need the new password, would lock the user out.
+            return Outcome(refused("changed", f"It is changed; a new login failed: {words(error)}. Log in again."))
 
 
 def _new_name_fault(opened: Opened, user: User, name: str) -> str:

@@ -84,6 +84,8 @@ class Grace:
                 self._audit.record("generations_destroyed", by, {"numbers": there, "why": why, "ip": ip})
             for number in there:
                 generations.remove(self._paths, number)
+            # What an earlier removal could not finish has no number any more, and is asked for again all the same.
+            generations.sweep(self._paths)
 
     def _condemned(self) -> list[int]:
         """The generations before the newest one whose making condemned them; a crash kept them from going at once."""

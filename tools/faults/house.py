@@ -6,6 +6,7 @@ same system calls come in the same order each time."""
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,11 @@ class House:
             outcome.then()
         return outcome.reply
 
-    def published(self, name: str) -> dict[str, Any]:
-        """The body of a snapshot, as the web reads it; empty when there is none."""
+    def published(self, name: str, since: datetime | None = None) -> dict[str, Any]:
+        """The body of a snapshot, as the web reads it; empty when there is none, or none written `since` then."""
         snapshot = Published(self.paths, self.clock).read(name)
-        return {} if snapshot is None else dict(snapshot.body)
+        stale = snapshot is None or (since is not None and snapshot.written_at < since)
+        return {} if snapshot is None or stale else dict(snapshot.body)
 
     def done(self, *, ok: bool | None, **facts: Any) -> None:
         """One act is over. `ok` None: the asker cannot see whether it was done. `facts`: `token` of a login begun,

@@ -29,6 +29,11 @@ class Point:
     what: str
     lasting: bool = False
 
+    @property
+    def unclear(self) -> bool:
+        """Whether it keeps from being made durable what is done already: no one can say then whether it is."""
+        return self.call.name in SYNCS or "O_DIRECTORY" in "".join(self.call.args)
+
     def words(self, exhibit: Exhibit) -> str:
         where = self.call.relative(str(exhibit.recorded_root))
         return f"{self.what} at {self.call.name} number {self.call.number}{'+' if self.lasting else ''} ({where})"
@@ -104,11 +109,12 @@ def try_errno(exhibit: Exhibit, point: Point, root: Path, *, at_once: bool) -> T
     if ended.status != 0 or not ended.said:
         return Tried(bool(hit), (f"it {status_words(ended)}: {_trouble(ended)}", *judge(exhibit, root, ())))
     first, last = ended.said[0], ended.said[-1]
-    wrong = [] if first["still"] is None else _still_wrong(exhibit, first["said"], first["still"])
+    unclear = point.lasting or point.unclear
+    wrong = [] if first["still"] is None or point.unclear else _still_wrong(exhibit, first["said"], first["still"])
     if len(ended.said) > 1 and _failed(last["said"]):
         wrong.append(f"asked again, it is refused: {last['said'][-1]}")
     done, most = allowed(exhibit, last["said"])
-    bounds = (done, min(done + 1, len(exhibit.steps) - 1)) if point.lasting else (done, most)
+    bounds = (done, max(most, min(done + 1, len(exhibit.steps) - 1))) if unclear else (done, most)
     return Tried(bool(hit), (*wrong, *judge(exhibit, root, last["said"], bounds=bounds)))
 
 

@@ -59,8 +59,10 @@ class Scenario:
 
 def provision(house: House, values: Mapping[str, str]) -> None:
     """The asker learns only from what is published how it went."""
+    asked_at = house.clock.now()
     reply = house.ask("provision", {"values": dict(values), **STEP_UP})
-    how = {"done": True, "failed": False}.get(house.published("provisioning").get("state", "")) if reply.ok else False
+    shown = house.published("provisioning", asked_at).get("state", "")
+    how = {"done": True, "failed": False}.get(shown) if reply.ok else False
     house.done(ok=how, code=reply.code, message=reply.message)
 
 
@@ -81,8 +83,9 @@ def stepped_up(house: House, kind: str, body: Mapping[str, Any]) -> Reply:
 
 def verdict(reply: Reply) -> bool | None:
     """None where the answer says that something is half done and how it will be ended."""
-    half = reply.code == "registered" or "restart the runner" in reply.message.lower()
-    return None if half else reply.ok
+    later = any("could not be destroyed" in str(note) for note in reply.body.get("notes", ()))
+    half = reply.code in {"registered", "changed"} or "restart the runner" in reply.message.lower()
+    return None if half or later else reply.ok
 
 
 def _take_login(house: House, kind: str, body: Mapping[str, str]) -> None:
@@ -110,8 +113,8 @@ def _move_states(house: House) -> None:
         for target in _ROAD[_ROAD.index(state.read()) + 1 :]:
             state.move(None, target, "bot", "a campaign")
             house.done(ok=True)
-    except OSError as error:
-        house.done(ok=False, code="failed", message=str(error.strerror))
+    except (OSError, TbotError) as error:
+        house.done(ok=False, code="failed", message=str(error))
 
 
 def _append_audit(house: House) -> None:
@@ -182,7 +185,9 @@ def _compromised(house: House) -> None:
 
 
 def _destroy_old(house: House) -> None:
-    stepped_up(house, "destroy_old", {})
+    """Refused, it may have destroyed something all the same; asked again, it goes on where it ended."""
+    reply = house.ask("destroy_old", STEP_UP)
+    house.done(ok=True if reply.ok else None, code=reply.code, message=reply.message)
 
 
 def _add_user(house: House) -> None:
@@ -203,7 +208,7 @@ def _ignore(_: Reply) -> None:
 def _start(house: House) -> None:
     try:
         house.start()
-    except (OSError, TbotError) as error:
+    except (OSError, TbotError, sqlite3.Error) as error:
         house.done(ok=False, code="failed", message=str(error))
     else:
         house.done(ok=True)

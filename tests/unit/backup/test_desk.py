@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tbot_bot.accounting.store import LedgerStore
+from tbot_bot.backup import recovery
 from tbot_bot.backup.recovery import backup_keys, new_recovery_key
 from tbot_bot.config.security_bot import open_config
 from tbot_bot.domain.errors import AuditUnavailable
@@ -81,6 +82,40 @@ def test_replacing_the_key_takes_the_password(rig: Any) -> None:
     assert second is not None
     assert first.mac_key != second.mac_key
     assert len(list(rig.paths.recovery.iterdir())) == 3
+
+
+def test_a_restore_whose_tidying_fails_is_done(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It said "Nothing was changed", and everything was."""
+    made = rig.back_up()
+    rig.book("PA2")
+    real = shutil.rmtree
+
+    def fail(path: Path, *args: Any, **options: Any) -> None:
+        if path == rig.paths.restore_work and not options.get("ignore_errors"):
+            raise OSError(30, "Read-only file system")
+        real(path, *args, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", fail)
+    reply = rig.restore(made.name, "ledger")
+    monkeypatch.undo()
+
+    assert reply.ok, reply
+    assert ledger_entries(rig) == 1
+    rig.stop()
+    rig.start()
+    assert not rig.paths.restore_work.exists()
+
+
+def test_what_cannot_be_tidied_away_does_not_fail_the_new_key(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(recovery, "sweep", fail)
+    earlier = backup_keys(rig.paths)
+    rig.make_key()
+    monkeypatch.undo()
+
+    assert backup_keys(rig.paths) != earlier
 
 
 def test_backups_are_refused_without_a_key(bare: Any) -> None:

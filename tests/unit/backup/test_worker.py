@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tbot_bot.backup import shelf
+from tbot_bot.backup import maker, shelf
 from tbot_bot.backup.contents import copy_database
 from tbot_bot.backup.maker import verify
 from tbot_bot.backup.recovery import backup_keys, parse_recovery_key
@@ -215,3 +215,15 @@ def test_keys_from_outside_are_neither_backed_up_nor_put_on_the_disk_by_a_drill(
     assert not [name for name in held if name.startswith("settings/keys/")]
     assert on_disk == []
     assert not [p for p in rig.paths.root.rglob("*") if p.is_file() and login_key in p.read_bytes()]
+
+
+def test_a_backup_that_cannot_be_remembered_is_not_left(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = set(rig.paths.backups.iterdir())
+    monkeypatch.setattr(maker, "remember_made", fail)
+    with pytest.raises(OSError, match="No space"):
+        rig.back_up()
+
+    assert set(rig.paths.backups.iterdir()) == before

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tbot_bot.config.login_sessions import LoginSessions
 from tbot_bot.interface.sessions import Sessions
 from tests.unit.config.conftest import PASSWORD, step_up
 
@@ -193,3 +194,17 @@ def test_the_password_is_never_shown_anywhere(ready: Any) -> None:
 
     assert PASSWORD not in ready.audit_text()
     assert NEW not in ready.audit_text()
+
+
+def test_a_change_whose_new_login_fails_says_that_it_is_made(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    old = ready.register()
+    monkeypatch.setattr(LoginSessions, "begin", fail)
+    reply = ready.ask("change_account", {"username": "", "email": "", "new_password": NEW, **step_up()}, old)
+    monkeypatch.undo()
+
+    assert (reply.ok, reply.code) == (False, "changed")
+    assert "Log in again" in reply.message
+    assert ready.log_in(password=NEW).ok

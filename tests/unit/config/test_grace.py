@@ -122,3 +122,21 @@ def test_an_admin_destroys_them_all_at_once(bench: Bench) -> None:
     assert bench.left() == (3,)
     assert bench.events[-1][1] == "ada"
     assert bench.grace.destroy_all("asked", "ada", "::1") == ()
+
+
+def test_what_an_interrupted_destruction_left_goes_with_the_next_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.add()
+    bench.add()
+
+    def fail(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(generations.shutil, "rmtree", fail)
+    with pytest.raises(OSError, match="Input"):
+        bench.grace.destroy_all("asked", "ada", "::1")
+    monkeypatch.undo()
+    bench.grace.destroy_all("asked", "ada", "::1")
+
+    assert [path.name for path in bench.paths.generations.iterdir()] == ["00000002"]
