@@ -38,7 +38,7 @@ def test_a_small_storage_campaign_violates_nothing_and_its_self_test_finds_somet
     report_campaign(Paths(tmp_path), found)
 
     assert found.violations == ()
-    assert found.points >= 250
+    assert found.points >= 300
     assert {found.detail[kind] > 0 for kind in ("kill", "errno", "power cut")} == {True}
     assert [row for row in found.detail["self-test"] if row["found"]]
     *_, counts, closing = capsys.readouterr().out.splitlines()
