@@ -43,7 +43,7 @@ class Size:
 
 SIZES = {
     "small": Size(kills=60, errnos=50, sabotages=8, outages=100, sampled=1, tear=4096, thorough=8),
-    "full": Size(kills=3_200, errnos=2_200, sabotages=2_000, outages=1, sampled=6, tear=32, thorough=40),
+    "full": Size(kills=3_200, errnos=2_200, sabotages=2_000, outages=1, sampled=50, tear=12, thorough=50),
 }
 
 
