@@ -16,6 +16,7 @@ from tools.figures import Campaign
 
 WORKERS = 2
 _MEMORY = Path("/dev/shm")  # noqa: S108 - thousands of small roots, none of which outlives the campaign
+_DATABASES = "core/databases"
 _POINTS = ("kill", "errno", "power cut")
 
 
@@ -66,5 +67,7 @@ def _summary(counts: Counter[str], sabotages: list[dict[str, Any]]) -> str:
     words = [f"{kind}={counts[kind]}" for kind in _POINTS]
     for kind, name in (("fsync", "fsyncs forgotten"), ("order", "steps swapped")):
         rows = [row for row in sabotages if row["kind"] == kind]
-        words.append(f"{name}={len(rows)} (caught {sum(1 for row in rows if row['found'])})")
+        foreign = sum(1 for row in rows if not row["found"] and _DATABASES in row["what"])
+        caught = sum(1 for row in rows if row["found"])
+        words.append(f"{name}={len(rows)} (caught {caught}, SQLite's own and covered by it {foreign})")
     return "  storage: " + ", ".join(words)

@@ -7,7 +7,6 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from tools.faults.calls import SYNCS, Call
@@ -16,8 +15,8 @@ from tools.faults.exhibit import Exhibit
 from tools.faults.powercut import Outage, try_outage
 from tools.faults.replay import Replay
 
-_MOST_TRIED = 60
-_SAMPLED = 3
+_MOMENTS = 8
+_SAMPLED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,15 @@ def forget(exhibit: Exhibit, calls: tuple[Call, ...], position: int, root: Path)
     """Leave out one sync, and cut the power until something is wrong or the loss is made good by a later sync."""
     call = calls[position]
     what = f"{exhibit.scenario.name}: {call.name} {call.relative(str(exhibit.recorded_root))} (call {position})"
-    without = _outages_without(exhibit, calls, frozenset({position}), range(position, len(calls)))
-    for outage in islice(without, _MOST_TRIED):
-        wrong = try_outage(exhibit, outage, root, thorough=False)
-        if wrong:
-            return Sabotage("fsync", what, wrong[0])
+    skip = frozenset({position})
+    exposed = _exposed(exhibit, calls, skip)
+    spread = exposed[:: max(1, len(exposed) // _MOMENTS)]
+    # The end first: what was never made durable is missed there, when the act has been answered.
+    for moments in (exposed[-1:], spread):
+        for outage in _outages_without(exhibit, calls, skip, frozenset(moments)):
+            wrong = try_outage(exhibit, outage, root, thorough=False)
+            if wrong:
+                return Sabotage("fsync", what, wrong[0])
     return Sabotage("fsync", what, "")
 
 
@@ -82,46 +85,66 @@ def swap(exhibit: Exhibit, calls: tuple[Call, ...], first: Step, second: Step, r
     """The second step durable before the first: cut the power between them."""
     what = f"{exhibit.scenario.name}: {first.what} after {second.what}"
     last = second.positions[-1]
-    for outage in _outages_without(exhibit, calls, frozenset(first.positions), range(last, last + 1)):
+    for outage in _outages_without(exhibit, calls, frozenset(first.positions), frozenset({last})):
         wrong = try_outage(exhibit, outage, root, thorough=False)
         if wrong:
             return Sabotage("order", what, wrong[0])
     return Sabotage("order", what, "")
 
 
-def _outages_without(
-    exhibit: Exhibit, calls: tuple[Call, ...], skip: frozenset[int], moments: range
-) -> Iterator[Outage]:
-    """States in which what the skipped syncs should have made durable is lost or hollow, while it still waits."""
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """After one call: the replay, and which entry changes and files the skipped syncs left waiting until now."""
+
+    position: int
+    call: Call
+    replay: Replay
+    entries: frozenset[int]
+    files: frozenset[int]
+
+
+def _exposed(exhibit: Exhibit, calls: tuple[Call, ...], skip: frozenset[int]) -> list[int]:
+    """Positions at which something still waits that the skipped syncs should have made durable."""
+    return [moment.position for moment in _moments(exhibit, calls, skip)]
+
+
+def _moments(exhibit: Exhibit, calls: tuple[Call, ...], skip: frozenset[int]) -> Iterator[_Moment]:
     replay = Replay(exhibit.before, calls, str(exhibit.recorded_root), skip)
-    entries: set[int] = set()
-    files: set[int] = set()
-    seen: set[tuple[str, int]] = set()
-    digests: dict[tuple[int, int, Parts], str] = {}
-    dice = random.Random(min(skip))  # noqa: S311 - repeatable, not secret
+    entries: frozenset[int] = frozenset()
+    files: frozenset[int] = frozenset()
     for position, call in replay.steps():
-        if position in skip:
-            node = replay.node_of(call)
-            if node is not None:
-                entries |= {change.number for change in replay.disk.waiting if change.folder == node.number}
-                files |= {node.number} if node.waiting else set()
-        if position >= moments.stop:
-            return
-        if position not in moments or not (call.mutates or call.paths[0].startswith("pipe:")):
-            continue
+        node = replay.node_of(call) if position in skip else None
+        if node is not None:
+            entries |= {change.number for change in replay.disk.waiting if change.folder == node.number}
+            files |= {node.number} if node.waiting else set()
         entries &= {change.number for change in replay.disk.waiting}
         files &= {node.number for node in replay.disk.unsynced_files()}
         if position >= max(skip) and not entries and not files:
             return
-        for crash in _losses(replay, entries, files, dice):
+        if position >= min(skip) and (call.mutates or call.paths[0].startswith("pipe:")):
+            yield _Moment(position, call, replay, entries, files)
+
+
+def _outages_without(
+    exhibit: Exhibit, calls: tuple[Call, ...], skip: frozenset[int], moments: frozenset[int]
+) -> Iterator[Outage]:
+    """States at those moments in which what the skipped syncs should have made durable is lost or hollow."""
+    seen: set[tuple[str, int]] = set()
+    digests: dict[tuple[int, int, Parts], str] = {}
+    dice = random.Random(min(skip))  # noqa: S311 - repeatable, not secret
+    for moment in _moments(exhibit, calls, skip):
+        if moment.position not in moments:
+            continue
+        replay = moment.replay
+        for crash in _losses(replay, moment.entries, moment.files, dice):
             platter = Platter(replay.disk, crash, digests)
             key = (platter.digest(), len(replay.said))
             if key not in seen:
                 seen.add(key)
-                yield Outage(platter, position, call, tuple(replay.said), key[0])
+                yield Outage(platter, moment.position, moment.call, tuple(replay.said), key[0])
 
 
-def _losses(replay: Replay, entries: set[int], files: set[int], dice: random.Random) -> Iterator[Crash]:
+def _losses(replay: Replay, entries: frozenset[int], files: frozenset[int], dice: random.Random) -> Iterator[Crash]:
     """That alone is lost or hollow; all else that waits is lost too; some of all else arrived."""
     yield all_but(replay.disk, entries, files, LOST)
     if files:
