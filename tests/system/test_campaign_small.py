@@ -31,6 +31,7 @@ def test_a_small_campaign_violates_nothing(
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_small_storage_campaign_violates_nothing_and_its_self_test_finds_something(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
