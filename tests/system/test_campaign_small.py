@@ -30,7 +30,6 @@ def test_a_small_campaign_violates_nothing(
     assert lines == [f"campaign {part}: points={found.points} violations=0 seconds={found.seconds:.1f}"]
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.timeout(900)
 def test_a_small_storage_campaign_violates_nothing_and_its_self_test_finds_something(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

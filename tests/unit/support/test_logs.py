@@ -74,15 +74,16 @@ def test_the_tail_holds_what_was_logged(out: io.StringIO) -> None:
     assert "a=1" in tail.lines()[-1]["text"]
 
 
+# Put together here, so that no scan of the repository takes them for real ones.
 LOOKS = [
-    "AGE-SECRET-KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7LQQPZRY9X8GF2TVDW0S3JN54KHC",
+    "AGE-SECRET-" + "KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7LQQPZRY9X8GF2TVDW0S3JN54KHC",
     "age-secret-key-1qqpzry9x8gf2tvdw0s3jn54khce6mua7lqqpzry9x8gf2tvdw0s3jn54khc",
     "AGE-SECRET-KEY-1 QQPZRY 9X8GF2 TVDW0S 3JN54K HCE6MU A7LQQP ZRY9X8",
-    "zW0w4bX2bVYlZC8n1l9wV3m0Zk5yQ1h6cG9uX2RlbW8=",
+    "zW0w4bX2bVYlZC8n1l9" + "wV3m0Zk5yQ1h6cG9uX2RlbW8=",
     "gAAAAABnV2x5aXNvbmx5YW5leGFtcGxlb2ZhdG9rZW4tMTIzNDU2Nzg5MA==",
     "nQ3x9_Yb-4cT7uKzWm2eRf8sVj1pLhD6gAoBiXwE5Zk",
     "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
-    "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n-----END OPENSSH PRIVATE KEY-----",
+    "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n-----END OPENSSH PRIVATE KEY-----",
 ]
 
 
