@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench campaign audit docs lock clean setup-base setup-dev
+.PHONY: help run demo install upgrade uninstall doctor deb test check bench campaign audit docs lock clean \
+  setup-base setup-dev
 
 help: ## what each command does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,6 +13,25 @@ run: setup-base ## the whole bot in the foreground, paper mode, web UI; Ctrl-C s
 
 demo: setup-base ## one whole session, headless, with a report (DATA=bars.parquet DATE=2019-02-11 replays recorded bars)
 	@exec $(PY) -m tools.foreground --demo $(if $(DATA),--data "$(DATA)") $(if $(DATE),--date "$(DATE)") $(if $(SEED),--seed "$(SEED)")
+
+INSTALLER = bash tools/install.sh
+WHERE = $(if $(DESTDIR),--destdir "$(DESTDIR)") $(if $(PREFIX),--prefix "$(PREFIX)") $(if $(STATE_DIR),--state-dir "$(STATE_DIR)")
+HOW = $(if $(filter yes,$(WITHOUT_BACKUP)),--without-backup) $(if $(READY_SECONDS),--ready-seconds "$(READY_SECONDS)")
+
+install: ## as root: into /opt/tbot, run by systemd (PREFIX= STATE_DIR= DESTDIR=); again = repair, newer = upgrade
+	@$(INSTALLER) install $(WHERE) $(HOW)
+
+upgrade: ## as root: a backup, then this release in place of the other; back again when it is not ready in time
+	@$(INSTALLER) upgrade $(WHERE) $(HOW)
+
+uninstall: ## as root: the state stays unless PURGE=yes
+	@$(INSTALLER) uninstall $(WHERE) $(if $(filter yes,$(PURGE)),--purge)
+
+doctor: ## as root: what of the installation is not as it should be, and what to do
+	@$(INSTALLER) doctor $(WHERE)
+
+deb: ## a Debian package in dist/
+	@$(INSTALLER) deb
 
 test: setup-dev ## every test that can run here
 	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow"

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess  # noqa: TID251 - a campaign has to start what it kills; nothing that trades does
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tbot_bot.support.path_resolver import CODE_ROOT
@@ -32,6 +33,38 @@ def start_program(words: list[str]) -> Process:
     return subprocess.Popen(  # noqa: S603 - fixed words of ours, no shell
         words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that has ended: its exit code and all it said. 124: it was killed when its time was over."""
+
+    code: int
+    output: str
+
+    @property
+    def last_lines(self) -> str:
+        return "\n".join(self.output.strip().splitlines()[-15:])
+
+
+def run_program(
+    words: Sequence[str], *, seconds: float = 600.0, folder: Path | None = None, more: Mapping[str, str] | None = None
+) -> Finished:
+    """Run a program of the system to its end. `more`: variables besides ours. Raises FileNotFoundError without it."""
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words of ours, no shell
+            list(words),
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(more or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        return Finished(124, (error.stdout or b"").decode(errors="replace"))
+    return Finished(done.returncode, done.stdout.decode(errors="replace"))
 
 
 def end(process: Process, seconds: float = 30.0) -> int:

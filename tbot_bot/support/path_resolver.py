@@ -22,6 +22,11 @@ class Paths:
 
     root: Path
 
+    @property
+    def layout_record(self) -> Path:
+        """Which layout of these folders is in use, for upgrades."""
+        return self.root / "layout.json"
+
     # control plane
     @property
     def control(self) -> Path:

@@ -1,0 +1,135 @@
+"""From one release to another under a running installation, or back to the first when the second is not ready in time.
+
+Positions and their orders stay at the broker meanwhile. What is being done stands in a journal: an upgrade that was
+interrupted is taken back by the next run of the installer, before anything else."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tools.installer import files, placing, services, system
+from tools.installer.faults import InstallRefused
+from tools.installer.layout import Layout
+from tools.installer.release import Release, Say, prune, read_release
+
+BACKUP = "tbot-backup.service"
+BEGUN, DONE, TAKEN_BACK = "begun", "done", "taken back"
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """`units`: what was under way before. `why`: what the new release failed at."""
+
+    before: str
+    after: str
+    phase: str
+    units: tuple[str, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """`without_backup`: go on where no backup can be made. `seconds`: how long each process may take to be ready."""
+
+    without_backup: bool = False
+    seconds: float = system.READY_SECONDS
+
+
+def read_journal(layout: Layout) -> Journal | None:
+    try:
+        row = json.loads(layout.journal.read_bytes())
+        return Journal(row["before"], row["after"], row["phase"], tuple(row["units"]), row["why"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InstallRefused(f"{layout.journal} is damaged: look at the units, then remove it.") from error
+
+
+def upgrade(layout: Layout, old: Release, new: Release, wishes: Wishes, say: Say) -> None:
+    """Raises InstallRefused when the old release is in place again, which is said in its words."""
+    units = services.under_way(placing.unit_names(layout))
+    back_up(layout, wishes, say)
+    journal = Journal(old.name, new.name, BEGUN, units)
+    _write(layout, journal)
+    try:
+        _change(layout, old, new, units, wishes, say)
+    except InstallRefused as fault:
+        say(f"{fault}")
+        say(f"going back to {old.name}")
+        _take_back(layout, replace(journal, why=str(fault)), wishes, say)
+        words = f"{new.name} is not in use: {fault} {old.name} runs again, positions were kept."
+        raise InstallRefused(words) from fault
+    _write(layout, replace(journal, phase=DONE))
+    prune(layout, frozenset({old.name, new.name}))
+
+
+def recover(layout: Layout, wishes: Wishes, say: Say) -> None:
+    """Take back an upgrade that was interrupted; nothing otherwise."""
+    journal = read_journal(layout)
+    if journal is not None and journal.phase == BEGUN:
+        say(f"an upgrade from {journal.before} to {journal.after} was interrupted; going back first")
+        _take_back(layout, replace(journal, why="it was interrupted"), wishes, say)
+
+
+def back_up(layout: Layout, wishes: Wishes, say: Say) -> None:
+    """A backup by the backup process. Raises InstallRefused where none can be made and none is wanted without."""
+    if not (layout.state / "tbot_bot/storage/current").is_symlink():
+        say("nothing is provisioned yet, so there is nothing to back up")
+        return
+    if wishes.without_backup:
+        say("no backup is made first, as you wish")
+        return
+    way_out = "or run make upgrade WITHOUT_BACKUP=yes to go on without one."
+    if not (layout.state / "tbot_bot/storage/recovery/recovery.json").exists():
+        raise InstallRefused(f"Without a recovery key no backup can be made. Make one on the page Backups, {way_out}")
+    say("making a backup")
+    before = newest_backup(layout)
+    if system.systemctl("start", BACKUP, seconds=3600).code or newest_backup(layout) == before:
+        raise InstallRefused(f"The backup before the upgrade failed: journalctl -u {BACKUP}. Mend that, {way_out}")
+
+
+def newest_backup(layout: Layout) -> Path | None:
+    found = sorted((layout.state / "tbot_bot/storage/backups").glob("tbot-*.age"))
+    return found[-1] if found else None
+
+
+def _change(layout: Layout, old: Release, new: Release, units: tuple[str, ...], wishes: Wishes, say: Say) -> None:
+    services.stop(units, say)
+    if new.layout < old.layout:
+        services.migrate(str(new.layout), say)
+    _put_in_place(layout, new, units)
+    services.migrate("latest", say)
+    placing.enable(layout, new)
+    services.start(units, say, wishes.seconds)
+
+
+def _take_back(layout: Layout, journal: Journal, wishes: Wishes, say: Say) -> None:
+    """Everything of before; may be done again. Raises InstallRefused when even that does not run."""
+    old = read_release(layout.releases / journal.before)
+    if old is None:
+        raise InstallRefused(f"The release {journal.before} is gone from {layout.releases}: restore the last backup.")
+    services.stop(services.under_way(placing.unit_names(layout)), say)
+    if layout.current.exists() and Path(os.readlink(layout.current)).name == journal.after:
+        services.migrate(str(old.layout), say)
+    _put_in_place(layout, old, journal.units)
+    services.migrate("latest", say)
+    services.start(journal.units, say, wishes.seconds)
+    _write(layout, replace(journal, phase=TAKEN_BACK))
+
+
+def _put_in_place(layout: Layout, release: Release, units: tuple[str, ...]) -> None:
+    """A socket that listens goes on doing so unless its own unit says something else now."""
+    name = f"{placing.UNITS}{services.SOCKET}"
+    path = layout.library / name
+    listening = services.SOCKET in units and path.exists()
+    if listening and path.read_text("utf-8") != placing.texts_of(layout, release).get(name):
+        system.systemctl("stop", services.SOCKET)
+    placing.place(layout, release)
+    placing.prepare_machine(layout)
+    if listening:
+        system.systemctl("start", services.SOCKET)
+
+
+def _write(layout: Layout, journal: Journal) -> None:
+    files.put_text(layout.journal, json.dumps(asdict(journal), sort_keys=True) + "\n")
