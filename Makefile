@@ -30,8 +30,8 @@ uninstall: ## as root: the state stays unless PURGE=yes
 doctor: ## as root: what of the installation is not as it should be, and what to do
 	@$(INSTALLER) doctor $(WHERE)
 
-deb: ## a Debian package in dist/
-	@$(INSTALLER) deb
+deb: ## a Debian package in dist/ (REVISION=)
+	@$(INSTALLER) deb $(if $(REVISION),--revision "$(REVISION)")
 
 test: setup-dev ## every test that can run here
 	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow"

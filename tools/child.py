@@ -44,7 +44,7 @@ class Finished:
 
     @property
     def last_lines(self) -> str:
-        return "\n".join(self.output.strip().splitlines()[-15:])
+        return "\n".join(self.output.strip().splitlines()[-6:])
 
 
 def run_program(

@@ -5,20 +5,19 @@ Needs nothing but Python itself, for it runs before there is an environment."""
 import argparse
 import fcntl
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tbot_bot.support.path_resolver import CODE_ROOT
-from tools.installer import files, placing, removal, system
+from tools.installer import doctor, files, placing, removal, system
 from tools.installer.faults import InstallRefused
-from tools.installer.layout import LOCAL_LIB, PACKAGE_LIB, PREFIX, STATE_DIR, Layout
+from tools.installer.layout import LOCAL_LIB, PACKAGE_LIB, PACKAGED, PREFIX, STATE_DIR, Layout
+from tools.installer.package import make_package
 from tools.installer.release import Release, adopt, build, current_release, prune
-from tools.installer.upgrade import Wishes, recover, upgrade
-
-PACKAGED = "packaged"
-"""Folder below the prefix in which a package brings its release."""
+from tools.installer.upgrade import Wishes, back_up, recover, upgrade
 
 
 def say(words: str) -> None:
@@ -46,11 +45,14 @@ def install(layout: Layout, arguments: argparse.Namespace) -> None:
             recover(layout, _wishes(arguments), say)
         # Resolved: what /usr/bin/python3 leads to may be another version after the system is upgraded.
         release = build(layout, CODE_ROOT, str(Path(arguments.python).resolve()), say)
+        if _is_upgrade(layout, current_release(layout), release):
+            back_up(layout, _wishes(arguments), say)
         bring_in(layout, release, _wishes(arguments))
 
 
 def configure(layout: Layout, arguments: argparse.Namespace) -> None:
-    """A package's files are unpacked: the same as install, with the release that it brought."""
+    """A package's files are unpacked: the same as install, with the release that it brought. Its backup was made
+    before, when the package could still be refused."""
     _require_root(layout)
     placing.require_alone(layout)
     with locked(layout):
@@ -60,12 +62,27 @@ def configure(layout: Layout, arguments: argparse.Namespace) -> None:
         release = adopt(layout, layout.home / PACKAGED)
         bring_in(layout, release, _wishes(arguments))
         if first and system.running():
-            system.require("systemctl", "start", placing.TARGET, what="Starting tbot")
+            # Debian's own way in, which a machine's policy may forbid.
+            starter = "deb-systemd-invoke" if shutil.which("deb-systemd-invoke") else "systemctl"
+            system.require(starter, "start", placing.TARGET, what="Starting tbot")
+
+
+def backup(layout: Layout, arguments: argparse.Namespace) -> None:
+    """Before a package is upgraded; refusing here leaves the old one in place."""
+    if system.running() and current_release(layout) is not None:
+        back_up(layout, _wishes(arguments), say)
+
+
+def leave(layout: Layout, _: argparse.Namespace) -> None:
+    """A package is about to be removed: everything stops and is disabled; its files are the package manager's."""
+    removal.stop_all(layout, say)
+    removal.disable(layout)
 
 
 def bring_in(layout: Layout, release: Release, wishes: Wishes) -> None:
     old = current_release(layout)
-    if old is not None and old.name != release.name and not layout.staged and system.running():
+    if _is_upgrade(layout, old, release):
+        assert old is not None
         upgrade(layout, old, release, wishes, say)
         say(f"{release.name} is in use; {old.name} is kept beside it")
         return
@@ -80,6 +97,15 @@ def bring_in(layout: Layout, release: Release, wishes: Wishes) -> None:
     say(f"{release.name} is installed. Start it with: systemctl start {placing.TARGET}")
 
 
+def package(_: Layout, arguments: argparse.Namespace) -> None:
+    made = make_package(CODE_ROOT, str(Path(arguments.python).resolve()), arguments.revision, say)
+    say(f"apt-get install {made}")
+
+
+def _is_upgrade(layout: Layout, old: Release | None, new: Release) -> bool:
+    return old is not None and old.name != new.name and not layout.staged and system.running()
+
+
 def upgrade_only(layout: Layout, arguments: argparse.Namespace) -> None:
     if current_release(layout) is None:
         raise InstallRefused(f"Nothing is installed in {layout.home}: run make install.")
@@ -92,6 +118,10 @@ def uninstall(layout: Layout, arguments: argparse.Namespace) -> None:
         raise InstallRefused(f"Nothing is installed in {layout.home}.")
     removal.uninstall(layout, purge=arguments.purge, say=say)
     say("uninstalled")
+
+
+def examine(layout: Layout, _: argparse.Namespace) -> int:
+    return 1 if doctor.report(layout, print) else 0
 
 
 @contextmanager
@@ -139,6 +169,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--package", action="store_true", help="units belong into /usr/lib: a package is being made")
     parser.add_argument("--without-backup", action="store_true")
     parser.add_argument("--purge", action="store_true", help="state and settings go too, for good")
+    parser.add_argument("--revision", default="1", help="of the Debian package")
     parser.add_argument("--ready-seconds", type=float, default=system.READY_SECONDS)
     return parser.parse_args()
 
@@ -148,6 +179,10 @@ _COMMANDS = {
     "upgrade": upgrade_only,
     "uninstall": uninstall,
     "configure": configure,
+    "backup": backup,
+    "leave": leave,
+    "deb": package,
+    "doctor": examine,
 }
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from tools.installer.faults import InstallRefused
 
 PREFIX, STATE_DIR = Path("/opt/tbot"), Path("/var/lib/tbot")
 LOCAL_LIB, PACKAGE_LIB = Path("/usr/local/lib"), Path("/usr/lib")
+PACKAGED = "packaged"
+"""Folder below the prefix in which a package brings its release."""
 _PLAIN = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _ROOT = Path("/")
 

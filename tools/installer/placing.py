@@ -17,7 +17,7 @@ from tools.installer.release import RENDERED, Release
 
 UNITS = "systemd/system/"
 TARGET = "tbot.target"
-_SETTINGS = """\
+SETTINGS = """\
 # Settings of tbot's units on this machine; lines KEY=value. Read when a unit starts: systemctl restart tbot.target
 # No secret belongs in here.
 #
@@ -80,7 +80,7 @@ def place(layout: Layout, release: Release) -> None:
         if name not in texts:
             (layout.library / name).unlink(missing_ok=True)
     if not layout.settings.exists():
-        files.put_text(layout.settings, _SETTINGS)
+        files.put_text(layout.settings, SETTINGS)
     switch(layout, release.name)
     _write(layout, replace(now, files=tuple(texts)))
 

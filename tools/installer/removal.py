@@ -21,12 +21,17 @@ def stop_all(layout: Layout, say: Say) -> None:
         system.systemctl("stop", "tbot-migrate@*.service", "tbot-alert@*.service")
 
 
-def remove_units(layout: Layout) -> None:
-    """Units, their links and what systemd remembers of them."""
+def disable(layout: Layout) -> None:
     installed = placing.read_installed(layout)
-    names = installed.files if installed else ()
     if installed and installed.enabled and system.running():
         system.systemctl("disable", "--quiet", *installed.enabled)
+
+
+def remove_units(layout: Layout) -> None:
+    """Units, their links and what systemd remembers of them."""
+    disable(layout)
+    installed = placing.read_installed(layout)
+    names = installed.files if installed else ()
     for name in names:
         path = layout.library / name
         path.unlink(missing_ok=True)

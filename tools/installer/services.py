@@ -62,7 +62,7 @@ def require_page(seconds: float) -> None:
         raise InstallRefused(f"{SOCKET} listens nowhere: systemctl status {SOCKET} says why.")
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if _answers(address):
+        if answers(address):
             return
         time.sleep(0.3)
     raise InstallRefused(f"http://{address}/health did not answer within {seconds:.0f} s; journalctl -u tbot-web.")
@@ -83,7 +83,8 @@ def migrate(to: str, say: Say) -> None:
         raise InstallRefused(f"The state folder could not be migrated; journalctl -u {unit} says why.")
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether the page's process says that it is there."""
     try:
         with urllib.request.urlopen(f"http://{address}/health", timeout=5) as reply:
             return bool(reply.read(16) == b"ok\n")

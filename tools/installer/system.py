@@ -58,8 +58,8 @@ def wait_active(unit: str, seconds: float) -> bool:
 
 
 def can_be_enabled(name: str, text: str) -> bool:
-    """Whether the unit says what starts it; a template does not without an instance."""
-    return bool(_INSTALLABLE.search(text)) and "@." not in name
+    """Whether the unit says what starts it, and, for a template, with which instance."""
+    return bool(_INSTALLABLE.search(text)) and ("@." not in name or "\nDefaultInstance=" in text)
 
 
 def _tool(*words: str, seconds: float = _PATIENCE) -> Finished:

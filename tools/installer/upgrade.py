@@ -49,7 +49,6 @@ def read_journal(layout: Layout) -> Journal | None:
 def upgrade(layout: Layout, old: Release, new: Release, wishes: Wishes, say: Say) -> None:
     """Raises InstallRefused when the old release is in place again, which is said in its words."""
     units = services.under_way(placing.unit_names(layout))
-    back_up(layout, wishes, say)
     journal = Journal(old.name, new.name, BEGUN, units)
     _write(layout, journal)
     try:

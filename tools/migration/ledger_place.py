@@ -9,12 +9,12 @@ from tbot_bot.support.atomic_file import ensure_folder, sync_folder
 from tbot_bot.support.path_resolver import Paths
 
 _NAME = "LEDGER.db"
-_FOLDER_MODE, _FILE_MODE = 0o2770, 0o660
 
 
 def do(paths: Paths) -> None:
     folder = _own_folder(paths)
-    ensure_folder(folder, 0o770)
+    if (folder.parent / _NAME).exists():
+        ensure_folder(folder, 0o770)
     _move(folder.parent / _NAME, folder / _NAME)
 
 
