@@ -72,7 +72,7 @@ if [ "$1" = purge ]; then
   rm -rf {state_dir} /etc/tbot /etc/systemd/system/tbot*.d
   rm -f /var/lib/systemd/timers/stamp-tbot-*.timer
   for name in {users}; do
-    if getent passwd "$name" >/dev/null; then userdel "$name"; fi
+    if getent passwd "$name" >/dev/null; then userdel "$name" 2>/dev/null; fi
   done
   for name in {groups}; do
     if getent group "$name" >/dev/null; then groupdel "$name"; fi

@@ -46,7 +46,7 @@ def start(units: tuple[str, ...], say: Say, seconds: float) -> None:
         # Restarted, not started: the socket may have woken the web process with the code of before.
         done = system.systemctl("restart", unit, seconds=seconds)
         if done.code:
-            raise InstallRefused(f"{unit} was not ready after {seconds:.0f} s; journalctl -u {unit} says why.")
+            raise InstallRefused(f"{unit} did not become ready; journalctl -u {unit} says why.")
         if unit == "tbot-web.service" and SOCKET in units:
             require_page(seconds)
     _require_settled(serving)
