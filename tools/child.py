@@ -28,6 +28,19 @@ def start_python(arguments: list[str], output: Path, environment: Mapping[str, s
         )
 
 
+def start_dialogue(arguments: list[str], errors: Path) -> Process:
+    """`python ARGUMENTS` in the checkout, spoken with through pipes; its input ends when this process does."""
+    with errors.open("ab") as sink:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+            [sys.executable, *arguments],
+            cwd=CODE_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            start_new_session=True,
+        )
+
+
 def start_program(words: list[str]) -> Process:
     """A program of the system, such as strace, in a session of its own and mute."""
     return subprocess.Popen(  # noqa: S603 - fixed words of ours, no shell
