@@ -44,7 +44,7 @@ def make(release: Path, python: str, final: Path, say: Callable[[str], None]) ->
     _pip(inside, "install", "--no-compile", "--only-binary", ":all:", *locked)
     _pip(inside, "uninstall", "--yes", *_BUILD_ONLY)
     _strip(folder, final / "venv", python)
-    _compile(release, final, inside)
+    compile_below(release, release, final)
 
 
 def _pip(python: str, *words: str) -> None:
@@ -72,11 +72,12 @@ def _relocated(text: str, final: Path, python: str) -> str:
     return re.sub(r"(?m)^command = .*$", f"command = {python} -m venv {final}", text)
 
 
-def _compile(release: Path, final: Path, inside: str) -> None:
+def compile_below(folder: Path, release: Path, final: Path) -> None:
     """Tracebacks name the final place. Services cannot write there, so everything is compiled now."""
-    for cache in release.rglob("__pycache__"):
+    for cache in folder.rglob("__pycache__"):
         shutil.rmtree(cache)
     moved = ["-s", str(release), "-p", str(final)]
-    done = run_program([inside, "-I", "-m", "compileall", "-q", "-j", "0", *moved, str(release)], seconds=_SECONDS)
+    inside = str(release / "venv" / "bin" / "python")
+    done = run_program([inside, "-I", "-m", "compileall", "-q", "-j", "0", *moved, str(folder)], seconds=_SECONDS)
     if done.code:
         raise InstallRefused(f"The code could not be compiled:\n{done.last_lines}")

@@ -21,6 +21,8 @@ from tools.installer.source import files_of, version_of
 from tools.migration.layout_version import LAYOUT
 
 Say = Callable[[str], None]
+MakeEnvironment = Callable[[Path, str, Path, Say], None]
+"""As environment.make."""
 FACTS, MANIFEST, RENDERED = "release.json", "MANIFEST.sha256", "rendered"
 _STAGING = ".staging-"
 
@@ -53,7 +55,9 @@ def current_release(layout: Layout) -> Release | None:
     return read_release(layout.current)
 
 
-def build(layout: Layout, source: Path, python: str, say: Say) -> Release:
+def build(
+    layout: Layout, source: Path, python: str, say: Say, make_environment: MakeEnvironment = environment.make
+) -> Release:
     """The release of `source`, built or found complete. `python`: path of the system's interpreter.
 
     Raises InstallRefused; whatever an interrupted build left is dropped by the next one."""
@@ -71,7 +75,7 @@ def build(layout: Layout, source: Path, python: str, say: Say) -> Release:
     say(f"building release {name}")
     staging = layout.releases / f"{_STAGING}{name}"
     _fill(staging, source, names, rendered)
-    environment.make(staging, python, layout.prefix / "releases" / name, say)
+    make_environment(staging, python, layout.prefix / "releases" / name, say)
     files.put_text(staging / FACTS, json.dumps(asdict(release), sort_keys=True) + "\n")
     files.settle(staging)
     files.put_text(staging / MANIFEST, manifest_of(staging))

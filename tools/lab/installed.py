@@ -15,7 +15,7 @@ from tools.child import run_program
 from tools.installer import environment
 from tools.installer.layout import Layout
 from tools.installer.release import Release, Say, build
-from tools.installer.source import files_of
+from tools.installer.source import PACKAGES, files_of
 
 PYTHON = "/usr/bin/python3"
 KEPT = CODE_ROOT / ".venv" / "lab"
@@ -54,7 +54,8 @@ def kept_environment(release: Path, python: str, final: Path, say: Say) -> None:
         if (kept / "venv").is_dir():
             say("copying the kept environment")
             _copy(kept / "venv", release / "venv")
-            environment.compile_all(release, final, str(release / "venv" / "bin" / "python"))
+            for package in PACKAGES:
+                environment.compile_below(release / package, release, final)
             return
         environment.make(release, python, final, say)
         staging = KEPT / f".{name}.{os.getpid()}"

@@ -59,9 +59,7 @@ def mount(source: str | None, target: Path, kind: str | None = None, flags: str 
     number = 0
     for word in flags.split():
         number |= _FLAGS[word]
-    done = _LIBC.mount(
-        _bytes(source), str(target).encode(), _bytes(kind), ctypes.c_ulong(number), _bytes(data or None)
-    )
+    done = _LIBC.mount(_bytes(source), str(target).encode(), _bytes(kind), ctypes.c_ulong(number), _bytes(data or None))
     _require(done, f"mount {source} on {target} ({kind} {flags} {data})")
 
 

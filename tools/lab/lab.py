@@ -12,8 +12,8 @@ from typing import Any
 
 from tools.child import Finished, Process, run_program, start_dialogue
 from tools.lab.door import Door
-from tools.lab.kernel import CAPABILITIES, alive
 from tools.lab.keeper import SYSTEMD
+from tools.lab.kernel import CAPABILITIES, alive
 
 _TOOLS = ("nsenter", "setpriv", "systemctl", "journalctl")
 _BOOT_SECONDS = 60.0
@@ -26,6 +26,7 @@ _VARIABLES = (
     "SYSTEMD_URLIFY=0",
     "PYTHONDONTWRITEBYTECODE=1",
 )
+_NOTHING: Mapping[str, str] = {}
 
 
 def missing() -> str:
@@ -37,9 +38,13 @@ def missing() -> str:
     absent = [name for name in _TOOLS if shutil.which(name) is None]
     if absent:
         return f"{', '.join(absent)} cannot be found (apt-get install util-linux systemd)"
-    if "overlay" not in Path("/proc/filesystems").read_text():
+    if "overlay" not in Path("/proc/filesystems").read_text() and not _loads_overlay():
         return "the kernel has no overlayfs"
     return ""
+
+
+def _loads_overlay() -> bool:
+    return shutil.which("modprobe") is not None and run_program(["modprobe", "overlay"]).code == 0
 
 
 class Lab:
@@ -51,7 +56,9 @@ class Lab:
         self.init = 0
         """Its first process as this machine sees it; 0 while it is off."""
         self._doors: list[Door] = []
-        self._keeper: Process | None = start_dialogue(["-m", "tools.lab.keeper", str(self.folder)], folder / "keeper.txt")
+        self._keeper: Process | None = start_dialogue(
+            ["-m", "tools.lab.keeper", str(self.folder)], folder / "keeper.txt"
+        )
 
     # Power.
 
@@ -120,13 +127,25 @@ class Lab:
     # Work inside.
 
     def run(
-        self, *words: str, user: str = "", seconds: float = 60.0, folder: str = "/", more: Mapping[str, str] | None = None
+        self,
+        *words: str,
+        user: str = "",
+        seconds: float = 60.0,
+        folder: str = "/",
+        more: Mapping[str, str] | None = None,
     ) -> Finished:
-        """As root, or as `user`, which has a group of its name, with all its groups. `more`: variables besides the plain ones."""
+        """As root, or as `user`, which has a group of its name, with all its groups. `more`: further variables."""
         enter = ["nsenter", "-t", str(self._required_init()), "-m", "-u", "-i", "-p", "-C", "-n"]
         bounds = ["setpriv", "--bounding-set", ",".join(f"-{name}" for name in CAPABILITIES), "--"]
         become = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--"] if user else []
-        variables = ["env", "-i", "-C", folder, *_VARIABLES, *(f"{name}={value}" for name, value in (more or {}).items())]
+        variables = [
+            "env",
+            "-i",
+            "-C",
+            folder,
+            *_VARIABLES,
+            *(f"{name}={value}" for name, value in (more or {}).items()),
+        ]
         return run_program([*enter, *bounds, *variables, *become, *words], seconds=seconds)
 
     def systemctl(self, *words: str, seconds: float = 120.0) -> Finished:

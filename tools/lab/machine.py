@@ -14,7 +14,8 @@ from tools.lab.kernel import become_root_folder, bind, drop_dangerous_capabiliti
 HOST_NAME = "tbot-lab"
 _CGROUPS = Path("/sys/fs/cgroup")
 _UNITS = Path("/etc/systemd/system")
-_MASKED = """systemd-sysctl.service systemd-modules-load.service systemd-binfmt.service
+_MASKED = """
+systemd-sysctl.service systemd-modules-load.service systemd-binfmt.service
  proc-sys-fs-binfmt_misc.automount proc-sys-fs-binfmt_misc.mount dev-hugepages.mount
  sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount
  kmod-static-nodes.service systemd-tmpfiles-setup-dev.service systemd-tmpfiles-clean.timer
@@ -25,7 +26,8 @@ _MASKED = """systemd-sysctl.service systemd-modules-load.service systemd-binfmt.
  systemd-journald-audit.socket systemd-initctl.socket systemd-ask-password-console.path
  systemd-ask-password-wall.path getty.target getty-static.service console-getty.service
  systemd-hwdb-update.service systemd-timesyncd.service systemd-networkd.service systemd-resolved.service
- cryptsetup.target integritysetup.target veritysetup.target remote-cryptsetup.target""".split()
+ cryptsetup.target integritysetup.target veritysetup.target remote-cryptsetup.target
+"""
 """The distribution's units that would act on the kernel, or only cost time."""
 _GENERATORS = ("/lib/systemd/system-generators", "/usr/local/lib/systemd/system-generators")
 _TMPFILES = """[Service]
@@ -107,7 +109,7 @@ class Machine:
             place = self._here(folder)
             for name in os.listdir(place) if place.is_dir() else ():
                 self._mask(f"/etc/systemd/system-generators/{name}")
-        for unit in _MASKED:
+        for unit in _MASKED.split():
             self._mask(_UNITS / unit)
 
     def _mount_kernel(self) -> None:
