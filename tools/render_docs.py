@@ -1,16 +1,19 @@
-"""Writes `docs/configuration.md` from the table of keys: `python -m tools.render_docs`; `--check` only compares."""
+"""Writes what in `docs/` is made from the code: `python -m tools.render_docs`; `--check` only compares.
+
+`configuration.md` from the table of keys."""
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
 from tbot_bot.config.keys import Group, KeySpec
 from tbot_bot.config.rules import RULES
 from tbot_bot.config.schema import KEYS
+from tbot_bot.support.path_resolver import CODE_ROOT
 
-TARGET = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+DOCS = CODE_ROOT / "docs"
 
 _INTRO = """\
 # Configuration
@@ -34,8 +37,8 @@ minutes however busy it is.
 """
 
 
-def render() -> str:
-    """The whole page."""
+def configuration() -> str:
+    """The reference page of all keys."""
     lines = [_INTRO]
     for group in Group:
         lines += [f"## {group}", ""]
@@ -52,7 +55,8 @@ def _row(spec: KeySpec) -> str:
     name = f"`{spec.name}`" + ("*" if spec.ours else "")
     aliases = "".join(f" Also accepted as `{alias}`." for alias in spec.aliases)
     refused = "".join(f" {reason}." for _, reason in spec.refused)
-    cells = (name, spec.default or "(empty)", spec.unit, spec.allowed, spec.help + aliases + refused, spec.store)
+    allowed = spec.allowed.replace(spec.pattern, f"`{spec.pattern}`") if spec.pattern else spec.allowed
+    cells = (name, spec.default or "(empty)", spec.unit, allowed, spec.help + aliases + refused, spec.store)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -62,18 +66,29 @@ def _rules() -> Iterator[str]:
     yield "- VERSION_TAG equals the version in `VERSION.md`."
 
 
-def main(arguments: list[str]) -> int:
+MADE: Mapping[str, Callable[[], str]] = {"configuration.md": configuration}
+
+
+def stale(folder: Path) -> list[str]:
+    """Names of the files in `folder` that are not what the code says now."""
+    return [name for name, make in MADE.items() if _text(folder / name) != make()]
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text("utf-8") if path.is_file() else None
+
+
+def main(arguments: list[str], folder: Path = DOCS) -> int:
     parser = argparse.ArgumentParser(prog="render_docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit 1 when the page is stale, change nothing")
+    parser.add_argument("--check", action="store_true", help="exit 1 when something is stale, change nothing")
     options = parser.parse_args(arguments)
-    page = render()
-    if not options.check:
-        TARGET.write_text(page, encoding="utf-8")
-        return 0
-    if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == page:
-        return 0
-    print("docs/configuration.md is stale: run python -m tools.render_docs", file=sys.stderr)
-    return 1
+    names = stale(folder)
+    for name in names:
+        if options.check:
+            print(f"docs/{name} is stale: run python -m tools.render_docs", file=sys.stderr)
+        else:
+            (folder / name).write_text(MADE[name](), encoding="utf-8")
+    return 1 if options.check and names else 0
 
 
 if __name__ == "__main__":

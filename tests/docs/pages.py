@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 TRIED = {
     "bash run": "in a scratch copy with a runner (tests/docs/test_commands.py)",
     "bash systemd": "as root on a private systemd (tests/system/test_systemd_docs.py)",
-    "bash ci": "by CI itself, or by the system tests",
+    "bash ci": "by CI itself or the system tests; here make only has to understand it",
     "bash outside": "needs the internet, another machine or a broker: only its syntax is checked",
 }
 """Every fence that holds commands says how they are tried; `text` and the names of file formats hold none."""
