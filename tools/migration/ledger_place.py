@@ -9,6 +9,7 @@ from tbot_bot.support.atomic_file import ensure_folder, sync_folder
 from tbot_bot.support.path_resolver import Paths
 
 _NAME = "LEDGER.db"
+_BUSY_SECONDS = 2.0
 
 
 def do(paths: Paths) -> None:
@@ -35,8 +36,11 @@ def _move(source: Path, target: Path) -> None:
         raise LedgerRefused(
             f"There are two ledgers, {source} and {target}. Find out which is newer, and move the other away."
         )
-    with closing(sqlite3.connect(source, timeout=10)) as database:
-        busy = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    try:
+        with closing(sqlite3.connect(source, timeout=_BUSY_SECONDS)) as database:
+            busy = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise LedgerRefused(f"{source} cannot be moved ({error}): stop tbot-bot first.") from error
     if busy:
         raise LedgerRefused(f"{source} is in use: stop tbot-bot first.")
     source.rename(target)

@@ -108,7 +108,7 @@ def test_a_ledger_that_someone_is_writing_is_not_moved(paths, old_ledger):
     with closing(sqlite3.connect(old_ledger)) as other:
         other.execute("BEGIN IMMEDIATE")
         other.execute("INSERT INTO entry VALUES (9)")
-        with pytest.raises((LedgerRefused, sqlite3.OperationalError)):
+        with pytest.raises(LedgerRefused, match="stop tbot-bot first"):
             ledger_place.do(paths)
     assert old_ledger.exists()
 
