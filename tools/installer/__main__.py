@@ -116,6 +116,7 @@ def uninstall(layout: Layout, arguments: argparse.Namespace) -> None:
     _require_root(layout)
     if placing.read_installed(layout) is None and not layout.home.exists() and not arguments.purge:
         raise InstallRefused(f"Nothing is installed in {layout.home}.")
+    placing.require_alone(layout)
     removal.uninstall(layout, purge=arguments.purge, say=say)
     say("uninstalled")
 
@@ -152,6 +153,8 @@ def _layout(arguments: argparse.Namespace) -> Layout:
     lib = PACKAGE_LIB if arguments.package else LOCAL_LIB
     first = Layout(Path(arguments.prefix), STATE_DIR, Path(arguments.destdir or "/").resolve(), lib)
     installed = placing.read_installed(first)
+    if installed and arguments.command == "doctor":
+        lib = Path(installed.lib)
     known = Path(installed.state_dir) if installed else STATE_DIR
     state = Path(arguments.state_dir) if arguments.state_dir else known
     if installed and state != known:
