@@ -27,7 +27,7 @@ AWAITED = frozenset(
         f"tbot-{name}.service"
         for name in ("web", "provisioning", "bot", "universe", "backtest", "backup", "drill", "paper")
     }
-    | {"tbot-web.socket", "tbot.target", "SERVICE_STOP", "install.md"}
+    | {"tbot-web.socket", "tbot.target", "SERVICE_STOP"}
     | {"tbot_bot/core/databases/ledger/LEDGER.db"}
 )
 """Named by the pages, and about to come with the units."""
@@ -38,7 +38,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PA
 @cache
 def words_of_the_code() -> frozenset[str]:
     """Every upper-case word of the sources: environment variables, states and constants are among them."""
-    texts = [(REPOSITORY / "Makefile").read_text()]
+    texts = [(REPOSITORY / name).read_text() for name in ("Makefile", "compose.yaml")]
     for folder in SOURCES:
         texts += [path.read_text() for path in (REPOSITORY / folder).rglob("*") if _is_source(path)]
     return frozenset(re.findall(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", "\n".join(texts)))
