@@ -13,7 +13,7 @@ from tests.conftest import REPOSITORY
 from tools.runner_process import RunnerProcess, wait_for
 
 PASSWORD = "a battery of horses"
-ADA = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
+ADMIN = {"username": "admin", "password": PASSWORD, "email": "admin@example.org"}
 PROVEN = {"step_up": {"password": PASSWORD}}
 CODE = ("tbot_bot", "tbot_web", "tools", "docs", "requirements")
 FILES = ("Makefile", "VERSION.md", "README.md", "pyproject.toml")
@@ -21,7 +21,7 @@ LEFT_OUT = shutil.ignore_patterns("storage", "databases", "__pycache__")
 
 
 class Scratch:
-    """The docs' examples speak of `ada`, `key.txt`, `kept/` and `unpacked/`: here they are."""
+    """The docs' examples speak of `admin`, `key.txt`, `kept/` and `unpacked/`: here they are."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
@@ -38,7 +38,7 @@ class Scratch:
         runner.start()
         wait_for("the first setup", lambda: runner.ask("provision", {"values": {}}).ok)
         wait_for("the idle state", lambda: current_state(self.paths) is BotState.IDLE)
-        runner.token = wait_for("the registration", lambda: runner.ask("register", ADA).body.get("token", ""))
+        runner.token = wait_for("the registration", lambda: runner.ask("register", ADMIN).body.get("token", ""))
         self._keep_recovery_key()
         made = self.run("python -m tbot_bot.runtime.backup")
         assert made.returncode == 0, made.stdout + made.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tbot_bot.config.schema import KEYS
+from tbot_bot.domain.errors import TbotError
 from tbot_bot.support.path_resolver import Paths
 from tests.conftest import REPOSITORY
 from tests.docs.pages import Page, pages
@@ -182,6 +183,20 @@ def test_no_page_is_forgotten(page: Page) -> None:
     reached |= {_resolved(other, link) for other in PAGES if other.path.resolve() in reached for link in other.links}
 
     assert page is PAGES[0] or page.path.resolve() in reached
+
+
+def test_every_exit_code_that_is_explained_is_one_of_ours() -> None:
+    incidents = next(page for page in PAGES if page.name == "docs/incidents.md")
+    explained = {int(code) for code in re.findall(r"^\| (\d\d) \|", incidents.text, re.MULTILINE)}
+
+    assert explained
+    assert sorted(explained - set(_exit_codes(TbotError))) == []
+
+
+def _exit_codes(kind: type[TbotError]) -> Iterator[int]:
+    yield kind.exit_code
+    for below in kind.__subclasses__():
+        yield from _exit_codes(below)
 
 
 def _resolved(page: Page, link: str) -> Path:
