@@ -35,8 +35,8 @@ time.sleep(600)
 """
 
 
-def groups() -> set[str]:
-    return {str(path) for path in Path("/sys/fs/cgroup").glob("**/tbotlab-*")}
+def groups_of(lab: Lab) -> list[Path]:
+    return list(Path("/sys/fs/cgroup").glob(f"**/tbotlab-{lab.keeper}-*"))
 
 
 @pytest.fixture(scope="module")
@@ -101,16 +101,15 @@ def test_its_path_cannot_be_taken_for_this_machines_while_it_is_off(tmp_path: Pa
 
 
 def test_nothing_is_left_of_it(tmp_path: Path) -> None:
-    before = groups()
     lab = Lab(tmp_path / "gone")
     lab.boot()
     init = lab.init
-    assert groups() != before
+    assert groups_of(lab)
 
     lab.down()
 
     assert not alive(init)
-    assert groups() == before
+    assert groups_of(lab) == []
     assert not (tmp_path / "gone" / "disk").exists()
 
 

@@ -56,9 +56,9 @@ class Lab:
         self.init = 0
         """Its first process as this machine sees it; 0 while it is off."""
         self._doors: list[Door] = []
-        self._keeper: Process | None = start_dialogue(
-            ["-m", "tools.lab.keeper", str(self.folder)], folder / "keeper.txt"
-        )
+        words = ["-m", "tools.lab.keeper", str(self.folder)]
+        self._keeper: Process | None = start_dialogue(words, folder / "keeper.txt")
+        self.keeper = self._keeper.pid
 
     # Power.
 
@@ -114,11 +114,10 @@ class Lab:
 
     def place(self, source: Path, inside: str) -> None:
         """Before a boot: a copy of a folder on the lab's disk. Raises OSError."""
-        assert self._keeper is not None
         if self.init:
             raise OSError("the lab is up: use run")
         self._tell("ready")
-        target = Path(f"/proc/{self._keeper.pid}/root{self.folder}/disk/upper{inside}")
+        target = Path(f"/proc/{self.keeper}/root{self.folder}/disk/upper{inside}")
         target.parent.mkdir(parents=True, exist_ok=True)
         copied = run_program(["cp", "-a", "--", str(source), str(target)])
         if copied.code:
