@@ -28,16 +28,24 @@ def main() -> int:
     problems = check(paths)
     for problem in problems:
         print(f"- {problem}")
-    for note in notes(paths, SystemClock().now()):
+    for note in _notes(paths):
         print(f"  note: {note}")
     print(f"build check of {paths.root}: {f'{len(problems)} problems' if problems else 'OK'}")
     return 1 if problems else 0
 
 
+def _notes(paths: Paths) -> tuple[str, ...]:
+    """None when they cannot be looked for: then the problems say so already."""
+    try:
+        return notes(paths, SystemClock().now())
+    except OSError:
+        return ()
+
+
 def _audit_problem(paths: Paths) -> str:
     try:
         return verify(paths).problem or ""
-    except TbotError as error:
+    except (TbotError, OSError) as error:
         return str(error)
 
 

@@ -52,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CannotCheck, AuditUnavailable) as error:
         print(f"audit log: not checked: {error}")
         return NOT_CHECKED
+    except OSError as error:
+        print(f"audit log: not checked: {error.filename}: {error.strerror}; run it as the user whose log it is")
+        return NOT_CHECKED
     _tell(found)
     return OK if found.problem is None else CHANGED
 
