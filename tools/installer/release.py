@@ -5,6 +5,7 @@ folder and building again finds what is there already."""
 
 import hashlib
 import json
+import secrets
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -68,12 +69,13 @@ def build(
     release = Release(name, version, interpreter, LAYOUT, str(layout.prefix), str(layout.state_dir))
     files.make_folder(layout.releases)
     for left in layout.releases.glob(f"{_STAGING}*"):
-        shutil.rmtree(left)
+        # Its pip may have outlived a killed installer; what that still writes goes with the next build.
+        shutil.rmtree(left, ignore_errors=True)
     if read_release(release.folder(layout)) == release and not faults_of(release.folder(layout)):
         say(f"release {name} is there already")
         return release
     say(f"building release {name}")
-    staging = layout.releases / f"{_STAGING}{name}"
+    staging = layout.releases / f"{_STAGING}{name}-{secrets.token_hex(4)}"
     _fill(staging, source, names, rendered)
     make_environment(staging, python, layout.prefix / "releases" / name, say)
     files.put_text(staging / FACTS, json.dumps(asdict(release), sort_keys=True) + "\n")
@@ -167,6 +169,6 @@ def _publish(staging: Path, folder: Path) -> None:
     if done.code:
         raise InstallRefused(f"The release could not be made durable: {done.last_lines}")
     if folder.exists():
-        folder.rename(folder.with_name(f"{_STAGING}damaged-{folder.name}"))
+        folder.rename(folder.with_name(f"{_STAGING}damaged-{secrets.token_hex(4)}"))
     staging.rename(folder)
     sync_folder(folder.parent)
