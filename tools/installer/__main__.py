@@ -3,6 +3,7 @@
 Needs nothing but Python itself, for it runs before there is an environment."""
 
 import argparse
+import contextlib
 import fcntl
 import os
 import shutil
@@ -21,7 +22,9 @@ from tools.installer.upgrade import Wishes, back_up, recover, upgrade
 
 
 def say(words: str) -> None:
-    print(f"tbot: {words}", flush=True)
+    # A terminal that went away is no reason to stop halfway.
+    with contextlib.suppress(OSError):
+        print(f"tbot: {words}", flush=True)
 
 
 def main() -> int:

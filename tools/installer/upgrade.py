@@ -5,8 +5,12 @@ interrupted is taken back by the next run of the installer, before anything else
 
 import json
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import FrameType
 
 from tools.installer import files, placing, services, system
 from tools.installer.faults import InstallRefused
@@ -52,7 +56,8 @@ def upgrade(layout: Layout, old: Release, new: Release, wishes: Wishes, say: Say
     journal = Journal(old.name, new.name, BEGUN, units)
     _write(layout, journal)
     try:
-        _change(layout, old, new, units, wishes, say)
+        with _held():
+            _change(layout, old, new, units, wishes, say)
     except InstallRefused as fault:
         say(f"{fault}")
         say(f"going back to {old.name}")
@@ -61,6 +66,27 @@ def upgrade(layout: Layout, old: Release, new: Release, wishes: Wishes, say: Say
         raise InstallRefused(words) from fault
     _write(layout, replace(journal, phase=DONE))
     prune(layout, frozenset({old.name, new.name}))
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Whoever asks to stop in the middle gets the old release back; a terminal that goes away stops nothing."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _asked_to_stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Going back is not to be stopped as well.
+            signal.signal(number, signal.SIG_IGN)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _asked_to_stop(_number: int, _frame: FrameType | None) -> None:
+    raise InstallRefused("You stopped it.")
 
 
 def recover(layout: Layout, wishes: Wishes, say: Say) -> None:
