@@ -35,6 +35,13 @@ def main() -> int:
     except InstallRefused as refusal:
         sys.stderr.write(f"tbot: {refusal}\n")
         return 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        sys.stderr.write(f"tbot: {error.strerror or error}{where}. Mend that and run it again.\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("tbot: stopped. What was in use still is; run it again to go on.\n")
+        return 130
 
 
 def install(layout: Layout, arguments: argparse.Namespace) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools.child import run_program
-from tools.installer import files, owners, placing
+from tools.installer import environment, files, owners, placing
 from tools.installer.faults import InstallRefused
 from tools.installer.layout import PACKAGE_LIB, PACKAGED, Layout
-from tools.installer.release import Release, Say, build
+from tools.installer.release import MakeEnvironment, Release, Say, build
 from tools.installer.source import version_of
 
 _MAINTAINER = "tbot <tbot@localhost>"
@@ -82,14 +82,16 @@ fi
 _SCRIPTS = {"preinst": _PREINST, "postinst": _POSTINST, "prerm": _PRERM, "postrm": _POSTRM}
 
 
-def make_package(source: Path, python: str, revision: str, say: Say) -> Path:
+def make_package(
+    source: Path, python: str, revision: str, say: Say, make_environment: MakeEnvironment = environment.make
+) -> Path:
     """dist/tbot_VERSION-REVISION_ARCHITECTURE.deb. Raises InstallRefused."""
     if shutil.which("dpkg-deb") is None:
         raise InstallRefused("dpkg-deb is not on this machine: build the package on Debian or Ubuntu.")
     tree = source / "dist" / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     layout = Layout(destdir=tree, lib=PACKAGE_LIB)
-    release = build(layout, source, python, say)
+    release = build(layout, source, python, say, make_environment)
     _arrange(layout, release)
     version = f"{version_of(source)}-{revision}"
     _write_control(layout, release, version)

@@ -58,7 +58,7 @@ def upgrade(layout: Layout, old: Release, new: Release, wishes: Wishes, say: Say
     try:
         with _held():
             _change(layout, old, new, units, wishes, say)
-    except InstallRefused as fault:
+    except (InstallRefused, OSError) as fault:
         say(f"{fault}")
         say(f"going back to {old.name}")
         _take_back(layout, replace(journal, why=str(fault)), wishes, say)
