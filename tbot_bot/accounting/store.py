@@ -20,7 +20,7 @@ from tbot_bot.domain.books import BookedFill, RoundTrip
 from tbot_bot.domain.errors import LedgerRefused
 from tbot_bot.domain.orders import Execution, OrderIntent
 from tbot_bot.domain.portfolio import Position
-from tbot_bot.support.atomic_file import ensure_folder, sync_folder
+from tbot_bot.support.atomic_file import ensure_folder, open_shared, sync_folder
 
 BUSY_SECONDS = 10.0
 _COLUMN_LIST = ", ".join(COLUMNS)
@@ -29,12 +29,12 @@ _SELECT_AFTER = f"SELECT {_COLUMN_LIST} FROM entry WHERE id > ? ORDER BY id"  # 
 
 
 def create(path: Path) -> None:
-    """A new, empty ledger with its chart of accounts, readable by its owner alone; an existing one is left alone.
+    """A new, empty ledger with its chart of accounts; an existing one is left alone.
 
     A file that a crash left empty is completed. Raises LedgerRefused when `path` holds something else."""
     try:
         ensure_folder(path.parent)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        os.close(open_shared(path, os.O_RDWR))
         sync_folder(path.parent)
     except OSError as error:
         raise LedgerRefused(f"the ledger {path.name} cannot be created: {error.strerror}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tbot_bot.domain.errors import BackupRefused
-from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_json
+from tbot_bot.support.atomic_file import ensure_folder, share, sync_folder, write_json
 from tbot_bot.support.path_resolver import Paths
 
 _SIDES = ("-wal", "-shm")
@@ -110,6 +110,7 @@ def _swap(paths: Paths, plan: Plan, swap: Swap) -> None:
         _keep(target.with_name(target.name + side), kept.with_name(kept.name + side))
     if staged is not None:
         ensure_folder(target.parent)
+        share(staged, target.parent)
         staged.rename(target)
         sync_folder(target.parent)
 

@@ -52,13 +52,13 @@ def _problems(paths: Paths, number: int) -> Iterator[str]:
 
 
 def _secret_faults(folder: Path) -> Iterator[str]:
-    yield from private_faults(folder)
+    yield from private_faults(folder, shared=True)
     for name in SECRET_FILES.values():
         path = folder / name
         if not path.exists():
             yield f"secrets/{name} is missing: restore it from a backup or save the configuration again"
         else:
-            yield from private_faults(path)
+            yield from private_faults(path, shared=True)
 
 
 def _database_faults(path: Path) -> Iterator[str]:

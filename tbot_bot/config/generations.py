@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from typing import Any
 
 from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.atomic_file import ensure_folder, json_line, sync_folder, write_new
+from tbot_bot.support.atomic_file import ensure_folder, json_line, make_folder, sync_folder, write_new
 from tbot_bot.support.encrypt_secrets import CATEGORIES, MANIFEST, SECRET_FILES, fingerprint, key_file, keys_in
 from tbot_bot.support.path_resolver import Paths
 
@@ -83,7 +84,7 @@ def open_staging(paths: Paths, number: int) -> Path:
     ensure_folder(paths.generations)
     # Not synced: sealing does that, and what a power cut takes before is dropped anyway.
     for folder in (staging, staging / "keys", staging / "secrets"):
-        folder.mkdir(mode=0o700)
+        make_folder(folder)
     return staging
 
 
@@ -170,7 +171,10 @@ def remove(paths: Paths, number: int) -> None:
 
 
 def faults_of(folder: Path, keys: Path | None = None) -> tuple[str, ...]:
-    """How the files differ from the manifest, in sentences. `keys`: where the keys are, if not in the generation."""
+    """How the files differ from the manifest, in sentences. `keys`: where the keys are, if not in the generation.
+
+    Who uses the keys and does not own them looks at what it may read: the login keys, and with them the manifest's
+    signature, are the runner's to check."""
     try:
         data = (folder / MANIFEST).read_bytes()
         manifest = json.loads(data)
@@ -178,17 +182,29 @@ def faults_of(folder: Path, keys: Path | None = None) -> tuple[str, ...]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return (f"{MANIFEST} of generation {folder.name} is missing or damaged",)
     faults = []
+    closed = False
     for name, checksum in listed.items():
         path = keys / Path(name).name if keys is not None and name.startswith("keys/") else folder / name
-        if not path.is_file() or path.is_symlink():
+        if _closed_to_us(path):
+            closed = True
+        elif not path.is_file() or path.is_symlink():
             faults.append(f"{name} is missing from generation {folder.name}: {_way_back(name)}")
         elif _sha256(path) != checksum:
             faults.append(f"{name} is not as it was written (generation {folder.name}): {_way_back(name)}")
     extra = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
     faults += [f"{name} does not belong to generation {folder.name}" for name in sorted(extra - {*listed, MANIFEST})]
-    if not faults and not _genuine(data, manifest, keys or folder / "keys"):
+    if not faults and not closed and not _genuine(data, manifest, keys or folder / "keys"):
         faults.append(f"{MANIFEST} of generation {folder.name} is not as it was written; restore it from a backup")
     return tuple(faults)
+
+
+def _closed_to_us(path: Path) -> bool:
+    """Whether the file is another user's, who keeps it to himself."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(facts.st_mode) and facts.st_uid != os.geteuid() and not os.access(path, os.R_OK)
 
 
 def _way_back(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.support.atomic_file import write_new
 from tbot_bot.support.decrypt_secrets import GenerationFolder, is_lost, with_generation
-from tbot_bot.support.encrypt_secrets import CATEGORIES, KEY_ALIASES, key_file, key_lines, keys_in, new_key
+from tbot_bot.support.encrypt_secrets import CATEGORIES, KEY_ALIASES, RUNNER_ONLY, key_file, key_lines, keys_in, new_key
 from tbot_bot.support.path_resolver import Paths
 
 KeySet = Mapping[str, bytes]
@@ -43,7 +43,7 @@ def newest_keys(folder: GenerationFolder) -> KeySet:
 def write_keys(keys_folder: Path, keys: KeySet) -> None:
     """The key files of a staged generation, 0600, and the second names that `.env` uses."""
     for category, data in keys.items():
-        write_new(keys_folder / key_file(category), data)
+        write_new(keys_folder / key_file(category), data, private=category in RUNNER_ONLY)
     for alias, name in KEY_ALIASES.items():
         (keys_folder / alias).symlink_to(name)
 
@@ -72,20 +72,22 @@ def key_faults(keys_folder: Path) -> tuple[str, ...]:
 
 
 def _faults(folder: Path) -> Iterator[str]:
-    yield from private_faults(folder)
+    yield from private_faults(folder, shared=True)
     for category in CATEGORIES:
         path = folder / key_file(category)
         if not path.exists():
             yield f"keys/{path.name} is missing: restore it from a backup"
         else:
-            yield from private_faults(path)
+            yield from private_faults(path, shared=category not in RUNNER_ONLY)
 
 
-def private_faults(path: Path) -> Iterator[str]:
-    """Whether `path` is ours alone."""
-    facts = path.stat()
+def private_faults(path: Path, *, shared: bool = False) -> Iterator[str]:
+    """Whether `path` is its owner's alone. `shared`: in a folder that belongs to a group of ours, it may read."""
+    facts, folder = path.stat(), path.parent.stat()
     name = f"{path.parent.name}/{path.name}"
-    if stat.S_IMODE(facts.st_mode) & 0o077:
+    allowed = 0o750 if shared and folder.st_mode & stat.S_ISGID else 0o700
+    if stat.S_IMODE(facts.st_mode) & 0o777 & ~allowed:
         yield f"{name} can be used by others (mode {stat.S_IMODE(facts.st_mode):o}): take that away with chmod go="
-    if facts.st_uid not in {os.geteuid(), 0}:
+    ours = {os.geteuid(), 0} | ({folder.st_uid} if folder.st_mode & stat.S_ISGID else set())
+    if facts.st_uid not in ours:
         yield f"{name} belongs to user {facts.st_uid}, not to us: correct its owner"

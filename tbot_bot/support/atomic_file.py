@@ -1,12 +1,20 @@
-"""Every write of tbot: whole files by temp + fsync + rename + fsync of the folder, and appended lines by fsync."""
+"""Every write of tbot: whole files by temp + fsync + rename + fsync of the folder, and appended lines by fsync.
+
+Whom a file is shared with is said by its folder. Where an installation gave a folder to a group of ours it has the
+setgid bit; what is born there may be read by that group, and written where the folder may be. Elsewhere, and where the
+caller says `private`, a file has the mode that is asked for and no more."""
 
 import contextlib
 import json
 import os
 import secrets
+import stat
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+_umask_lock = threading.Lock()
 
 
 def ensure_folder(folder: Path, mode: int = 0o700) -> None:
@@ -15,13 +23,65 @@ def ensure_folder(folder: Path, mode: int = 0o700) -> None:
         return
     ensure_folder(folder.parent, 0o755)
     with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=mode)
+        make_folder(folder, mode)
         sync_folder(folder.parent)
+
+
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """A new folder in an existing one, not synced; in a shared one it is shared in the same way.
+
+    Raises FileExistsError."""
+    shared = folder.parent.stat().st_mode
+    if not shared & stat.S_ISGID:
+        folder.mkdir(mode=mode)
+        return
+    # The kernel hands the setgid bit down. It could not be set by chmod where systemd forbids that bit, and chmod would
+    # take it away; so the mode is right from the start, and for that moment the umask lets the group's bits through.
+    with _umask_lock:
+        before = os.umask(0o007)
+        try:
+            folder.mkdir(mode=mode | (shared & 0o070))
+        finally:
+            os.umask(before)
+
+
+def shared_mode(folder: Path, mode: int) -> int:
+    """The mode of a file born in `folder`: `mode`, and in a shared folder its group's part of it."""
+    facts = folder.stat()
+    if not facts.st_mode & stat.S_ISGID:
+        return mode
+    group = (mode & 0o600) >> 3
+    return mode | (group if facts.st_mode & stat.S_IWGRP else group & 0o040)
+
+
+def open_shared(path: Path, flags: int, mode: int = 0o600) -> int:
+    """os.open for a file that several of our users open; who creates it gives it the mode its folder says."""
+    handle = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    facts = os.fstat(handle)
+    wanted = shared_mode(path.parent, mode)
+    if facts.st_uid == os.geteuid() and stat.S_IMODE(facts.st_mode) & 0o070 != wanted & 0o070:
+        os.fchmod(handle, wanted)
+    return handle
+
+
+def share(path: Path, folder: Path) -> None:
+    """Give a file of ours that is to be moved into `folder` the mode and the group that it would be born with there."""
+    facts, place = path.stat(), folder.stat()
+    mode = shared_mode(folder, stat.S_IMODE(facts.st_mode))
+    if place.st_mode & stat.S_ISGID and facts.st_gid != place.st_gid:
+        os.chown(path, -1, place.st_gid)
+    if mode != stat.S_IMODE(facts.st_mode):
+        path.chmod(mode)
 
 
 def sync_folder(folder: Path) -> None:
     """Make the folder's entries (creations, renames, removals) durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        # The web may put flags into a folder that it cannot list, and so cannot open: then all of the machine's writes.
+        os.sync()
+        return
     try:
         os.fsync(handle)
     finally:
@@ -29,7 +89,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
-    """Replace `path` by `data`, whole or not at all; born with `mode` under a name no one else chose.
+    """Replace `path` by `data`, whole or not at all; under a name no one else chose until then.
 
     `durable=False` skips both fsyncs: for snapshots that the next second replaces."""
     temp = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
@@ -37,7 +97,7 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = T
     try:
         try:
             _write_all(handle, data)
-            os.fchmod(handle, mode)
+            os.fchmod(handle, shared_mode(path.parent, mode))
             if durable:
                 os.fsync(handle)
         finally:
@@ -50,14 +110,14 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = T
         sync_folder(path.parent)
 
 
-def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
+def write_new(path: Path, data: bytes, mode: int = 0o600, *, private: bool = False) -> None:
     """A file born in a folder that no one reads yet; whoever gives that folder its name makes its entries durable.
 
-    Raises FileExistsError when `path` is there."""
+    `private`: for its owner alone, in a shared folder too. Raises FileExistsError when `path` is there."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         _write_all(handle, data)
-        os.fchmod(handle, mode)
+        os.fchmod(handle, mode if private else shared_mode(path.parent, mode))
         os.fsync(handle)
     finally:
         os.close(handle)
@@ -90,8 +150,7 @@ class LineLog:
     def __init__(self, path: Path, mode: int = 0o600) -> None:
         ensure_folder(path.parent)
         existed = path.exists()
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._handle = os.open(path, flags, mode)
+        self._handle = open_shared(path, os.O_RDWR | os.O_APPEND, mode)
         if not existed:
             sync_folder(path.parent)
         size = os.fstat(self._handle).st_size

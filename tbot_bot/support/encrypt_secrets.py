@@ -28,6 +28,9 @@ SECRET_FILES: Mapping[str, str] = {
 CATEGORIES: tuple[str, ...] = ("login", "session", *SECRET_FILES)
 """One key each; `login` wraps the user database, `session` the login tokens."""
 
+RUNNER_ONLY = frozenset({"login", "session"})
+"""Keys that no other user of ours may read, where the others' are shared with the runtime."""
+
 KEY_ALIASES: Mapping[str, str] = {"alert.key": "alert_channels.key"}
 """A second name that `.env` (ALERT_KEY_PATH) uses for the same key: a symlink."""
 

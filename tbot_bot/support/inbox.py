@@ -5,7 +5,10 @@ following links and without blocking, and look at what was opened. A naive exist
 symlink and hung on a FIFO within seconds of attack."""
 
 import contextlib
+import functools
+import grp
 import os
+import pwd
 import random
 import secrets
 import stat
@@ -52,7 +55,8 @@ class Inbox:
         owners: frozenset[int] | None = None,
         fair: bool = False,
     ) -> None:
-        """`owners`: user ids whose files are accepted; None = ours, root's, and the folder owner's.
+        """`owners`: user ids whose files are accepted; None = ours, root's, the folder owner's and, where the folder
+        was given to a group of ours, its members'.
 
         `fair`: when more is there than one round takes, it is drawn by lot, so that no name is always first. Otherwise
         the first by name. `private` and `refused` must be on the folder's file system: files come there by rename."""
@@ -161,7 +165,9 @@ class Inbox:
     def _accepted_owners(self) -> frozenset[int]:
         if self._owners is not None:
             return self._owners
-        return frozenset({os.geteuid(), 0, self._folder.stat().st_uid})
+        facts = self._folder.stat()
+        members = _members(facts.st_gid) if facts.st_mode & stat.S_ISGID else frozenset()
+        return frozenset({os.geteuid(), 0, facts.st_uid}) | members
 
     def _set_aside(self, path: Path) -> None:
         """Keep what is small and plain, a link or a folder. A second name of someone's file would keep alive what its
@@ -205,3 +211,14 @@ class Inbox:
 def _safe(name: str) -> str:
     """A hostile name, short and printable."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:80]
+
+
+@functools.cache
+def _members(group: int) -> frozenset[int]:
+    """User ids of the group's members; users unknown to the machine are none."""
+    found = set()
+    with contextlib.suppress(KeyError):
+        for name in grp.getgrgid(group).gr_mem:
+            with contextlib.suppress(KeyError):
+                found.add(pwd.getpwnam(name).pw_uid)
+    return frozenset(found)

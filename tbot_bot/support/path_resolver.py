@@ -159,7 +159,8 @@ class Paths:
 
     @property
     def ledger_db(self) -> Path:
-        return self.root / "tbot_bot" / "core" / "databases" / "LEDGER.db"
+        """In a folder of its own: who keeps the books writes there, and could remove what else lay in it."""
+        return self.root / "tbot_bot" / "core" / "databases" / "ledger" / "LEDGER.db"
 
     # output: the bot's
     @property

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from tbot_bot.domain.errors import IllegalTransition, StateCorrupt
 from tbot_bot.domain.session import NEXT, BotState
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.atomic_file import LineLog, ensure_folder, read_lines, write_bytes
+from tbot_bot.support.atomic_file import LineLog, ensure_folder, open_shared, read_lines, write_bytes
 from tbot_bot.support.path_resolver import Paths
 
 _MAX_BYTES = 64
@@ -85,7 +85,7 @@ class StateFile:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         ensure_folder(self._paths.control, 0o755)
-        handle = os.open(self._paths.state_lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
+        handle = open_shared(self._paths.state_lock, os.O_RDWR)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
