@@ -151,7 +151,7 @@ def test_the_ledger_comes_back_and_the_newer_one_is_kept_aside(rig: Any) -> None
     reply = rig.restore(made.name, "ledger")
     assert reply.ok, reply
     assert ledger_entries(rig) == 1
-    kept = rig.paths.root / "tbot_bot" / reply.body["kept"] / "tbot_bot/core/databases/LEDGER.db"
+    kept = rig.paths.root / "tbot_bot" / reply.body["kept"] / "tbot_bot/core/databases/ledger/LEDGER.db"
     store = LedgerStore(kept)
     assert store.head()[0] == 2
     store.close()
