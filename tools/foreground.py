@@ -22,8 +22,12 @@ from tbot_bot.paper.__main__ import settings_from
 from tbot_bot.paper.settings import MAX_SPEED
 from tbot_bot.paper.venue import first_session
 from tbot_bot.support.atomic_file import ensure_folder, write_bytes
+from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.path_resolver import CODE_ROOT, ROOT_VARIABLE, Paths, root_from_environment
 from tbot_bot.support.process_lock import take
+from tools.migration.__main__ import forward
+from tools.migration.layout_version import LAYOUT
+from tools.migration.record import read_record
 
 DEFAULT_SPEED = "52"
 DEMO_SPEED = "450"
@@ -154,6 +158,16 @@ def supervise(root: Path, supervised: tuple[Program, ...]) -> None:
     supervisord.main(["-c", str(config)])
 
 
+def bring_up_to_date(root: Path) -> None:
+    """State that an earlier release left here gets this one's layout, as an upgrade does for an installation."""
+    paths = Paths(root)
+    try:
+        if paths.generations.exists() and read_record(paths).layout < LAYOUT:
+            forward(paths, SystemClock())
+    except TbotError as error:
+        sys.exit(str(error))
+
+
 def run_live(root: Path) -> int:
     """`make run`: everything on the root's state, the address printed by the announcer once the pages answer."""
     web, paper = port_from_environment("TBOT_WEB_PORT", WEB_PORT), port_from_environment("TBOT_PAPER_PORT", PAPER_PORT)
@@ -163,6 +177,7 @@ def run_live(root: Path) -> int:
     require_free(paper, "paper venue")
     require_free(paper + 1, "paper venue's admin port")
     os.environ.update({ROOT_VARIABLE: str(root), "TBOT_WEB_PORT": str(web), "TBOT_PAPER_PORT": str(paper)})
+    bring_up_to_date(root)
     supervise(root, programs(("--speed", speed), Program("announce", "tools.announce", 90, once=True)))
     os.close(lock)
     return 0
