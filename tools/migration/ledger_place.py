@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tbot_bot.domain.errors import LedgerRefused
-from tbot_bot.support.atomic_file import ensure_folder, sync_folder
+from tbot_bot.support.atomic_file import ensure_folder, share, sync_folder
 from tbot_bot.support.path_resolver import Paths
 
 _NAME = "LEDGER.db"
@@ -43,6 +43,7 @@ def _move(source: Path, target: Path) -> None:
         raise LedgerRefused(f"{source} cannot be moved ({error}): stop tbot-bot first.") from error
     if busy:
         raise LedgerRefused(f"{source} is in use: stop tbot-bot first.")
+    share(source, target.parent)
     source.rename(target)
     for folder in (target.parent, source.parent):
         sync_folder(folder)

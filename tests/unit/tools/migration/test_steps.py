@@ -1,6 +1,7 @@
 """The state folder's layout, forward and back, killed anywhere."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -66,6 +67,18 @@ def test_the_ledger_moves_with_what_its_write_ahead_log_holds_and_back_with_what
     back(paths, 0)
     assert (entries(old_ledger), new.exists()) == ([(7,), (8,)], False)
     assert read_record(paths).layout == 0
+
+
+@pytest.mark.root
+def test_in_an_installations_folder_the_ledger_becomes_the_bots_to_write(paths, old_ledger):
+    folder = old_ledger.parent / "ledger"
+    folder.mkdir()
+    os.chown(folder, 0, 60001)
+    folder.chmod(0o2770)
+    old_ledger.chmod(0o600)
+    forward(paths, CLOCK)
+    moved = (folder / "LEDGER.db").stat()
+    assert (moved.st_gid, moved.st_mode & 0o777) == (60001, 0o660)
 
 
 def test_done_again_it_changes_nothing(paths, old_ledger):
