@@ -10,6 +10,7 @@ from tbot_bot.domain.settings import (
     LogLevel,
     OptimizerAlgorithm,
     RiskFreeRateSource,
+    ServiceStop,
     SlippageType,
     UserRole,
 )
@@ -123,6 +124,14 @@ KEYS: tuple[KeySpec, ...] = (
         Unit.SECONDS,
         "0",
         "3600",
+    ),
+    _ORDERS_OURS.choice(
+        "SERVICE_STOP",
+        "keep",
+        "When the service stops",
+        "keep = open positions keep their orders at the broker, and the next start goes on with the session; "
+        "flatten = they are closed first, and the bot waits for Start afterwards.",
+        ServiceStop,
     ),
     _ORDERS_OURS.integer(
         "TRAIL_TIGHTENING_BUFFER_S",

@@ -25,6 +25,13 @@ class LogLevel(StrEnum):
     VERBOSE = "verbose"
 
 
+class ServiceStop(StrEnum):
+    """What a stop of the service does to open positions."""
+
+    KEEP = "keep"
+    FLATTEN = "flatten"
+
+
 class LogFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
@@ -120,6 +127,7 @@ class ExecutionSettings:
     max_orders_per_minute: int
     max_quote_age_s: int
     flat_before_close_s: int
+    service_stop: ServiceStop
     trail_tightening_buffer_s: int
     trail_tightening_factor: Decimal
 

@@ -2,13 +2,14 @@
 
 import os
 import sys
+import time
 from datetime import date, datetime, timedelta
 
 from tbot_bot.config.startup import require_no_plaintext
 from tbot_bot.domain.errors import BrokerError, IllegalTransition, StateCorrupt, TbotError
 from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
-from tbot_bot.domain.settings import BuildMode, GeneralSettings, LogLevel
+from tbot_bot.domain.settings import BuildMode, GeneralSettings, LogLevel, ServiceStop
 from tbot_bot.engine import events as e
 from tbot_bot.engine.day import FLAT_LEAST_S
 from tbot_bot.runtime import compose
@@ -18,7 +19,8 @@ from tbot_bot.runtime.day import Day
 from tbot_bot.runtime.desk import ClockPulled, Message, StreamChanged, wait_for
 from tbot_bot.runtime.journal import read_journal, unfinished_session
 from tbot_bot.runtime.records import record_fact
-from tbot_bot.runtime.views import DayViews, idle_status
+from tbot_bot.runtime.service_stop import come_back, keep_closing, leave
+from tbot_bot.runtime.views import DayViews, idle_status, status_line
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.flags import FlagClaimer
 from tbot_bot.support.logs import get_logger, set_level
@@ -36,6 +38,8 @@ KILLED_STATES = frozenset({BotState.EMERGENCY_CLOSING, BotState.SHUTDOWN_TRIGGER
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """Real seconds between two looks when nothing comes in: SLEEP_TIME, but never so long that a kill flag waits."""
 RETRY_SECONDS = 2.0
+FLATTEN_SECONDS = 90.0
+"""Real seconds that a stop of the service may take to close positions; the unit's TimeoutStopSec= is longer."""
 ADOPT_SECONDS = 2.0
 """Real seconds between two looks at whether settings saved meanwhile can be taken up."""
 
@@ -62,8 +66,9 @@ class Trader:
         self._not_adopted = ("", "")
 
     def run(self) -> None:
-        """Until SIGTERM. Orders resting at the broker and the state stay; a restart goes on from there."""
+        """Until SIGTERM; then as SERVICE_STOP says: positions keep their orders at the broker, or are closed first."""
         self._process.notify.ready()
+        self._come_back()
         while not self._process.stop.is_set():
             self._process.notify.beat()
             try:
@@ -72,7 +77,49 @@ class Trader:
                 self._pause(f"the broker cannot be used: {error}")
             except (TbotError, OSError) as error:
                 self._pause(str(error))
+        self._process.notify.stopping()
+        if self._flattens():
+            self._flatten()
+        leave(self._state)
         self._drop()
+
+    def _come_back(self) -> None:
+        try:
+            come_back(self._state)
+        except (TbotError, OSError) as error:
+            # The first turn says so, and what follows from it.
+            log.error("the state cannot be taken up", extra={"fields": {"why": str(error)}})
+
+    def _flattens(self) -> bool:
+        """Whether the stop of the service is to close what is open."""
+        return (
+            self._desk is not None
+            and self._desk.services.settings.execution.service_stop is ServiceStop.FLATTEN
+            and self._state.exists()
+        )
+
+    def _flatten(self) -> None:
+        """Stop as an operator would, and go on until all is closed; what is not by then keeps its orders at the broker,
+        and the next start goes on closing it."""
+        log.warning("the service stops; positions are closed first")
+        deadline = time.monotonic() + FLATTEN_SECONDS
+        asked = False
+        while time.monotonic() < deadline:
+            self._process.notify.beat()
+            try:
+                if not asked:
+                    self._stop("service")
+                    asked = True
+                if self._day is None and self._state.read() not in ARMED_STATES | CLOSING_STATES:
+                    return
+                self._turn()
+            except (TbotError, OSError) as error:
+                log.error("closing goes on", extra={"fields": {"why": str(error)}})
+                time.sleep(SHORTEST_PAUSE)
+        keep_closing(self._state)
+        words = "the service was stopped before every position was closed; the next start goes on closing"
+        if self._desk is not None:
+            self._desk.services.notifier.notify("critical", "positions are still open", words)
 
     def _pause(self, why: str) -> None:
         """Something outside is not as it must be: say so, wait a little, try again."""
@@ -184,16 +231,16 @@ class Trader:
         if self._claims.claim(self._paths.start_flag):
             log.warning("start refused", extra={"fields": {"why": why}})
 
-    def _stop(self) -> None:
+    def _stop(self, by: str = "operator") -> None:
         """Close what is open, that of a session which a restart left unfinished too; then idle."""
         if self._day is None and unfinished_session(self._paths) is not None:
             self._begin(self._hours(), emergency=True)
         if self._day is not None and self._day.done is None:
-            self._day.feed(e.StopRequested(self._market_now(), "operator"))
+            self._day.feed(e.StopRequested(self._market_now(), by))
             return
         state = self._state.read()
         if state in ARMED_STATES:
-            self._state.move(state, BotState.IDLE, "operator", "stop requested; no session is running")
+            self._state.move(state, BotState.IDLE, by, "stop requested; no session is running")
 
     def _killed(self) -> bool:
         """Whether the state word says so, which is what a restart goes by; it may not while the disk is full."""
@@ -363,10 +410,13 @@ class Trader:
         lines = self._process.tail.lines()
         try:
             if self._desk is None:
-                self._publisher.publish("status", idle_status(self._paths, self._why))
+                status = idle_status(self._paths, self._why)
+                self._publisher.publish("status", status)
                 self._publisher.publish("log", {"lines": lines})
             else:
-                self._views.publish(self._desk, self._day, self._why, tuple(self._streams.values()), lines)
+                streams = tuple(self._streams.values())
+                status = self._views.publish(self._desk, self._day, self._why, streams, lines)
+            self._process.notify.status(status_line(status))
         except OSError as error:
             # A full disk blinds the dashboard; it must not stop exits.
             log.error("nothing could be published", extra={"fields": {"why": error.strerror}})

@@ -1,5 +1,6 @@
 """The bot's snapshots for the web: what is, as text and ISO times, None where nothing is known."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +19,7 @@ from tbot_bot.runtime.reconciler import status_of
 from tbot_bot.screeners.universe_file import read
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.codec import to_json
+from tbot_bot.support.logs import redact
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
@@ -52,18 +54,33 @@ class DayViews:
         why: str,
         streams: tuple[StreamChanged, ...],
         lines: list[dict[str, Any]],
-    ) -> None:
+    ) -> dict[str, Any]:
+        """The body of `status`, for whoever else wants to know."""
         publish = self._publisher.publish
         view = day.engine.view() if day is not None else None
-        publish("status", _status(trading, day, view, why, streams))
+        status = _status(trading, day, view, why, streams)
+        publish("status", status)
         publish("log", {"lines": lines})
         if day is None or view is None:
-            return
+            return status
         publish("account", _account(day, view))
         publish("positions", {"rows": [_position(t) for t in view.trades if t.held and not t.closed]})
         publish("orders", {"rows": [order_row(o) for o in reversed(day.orders.values())]})
         publish("candidates", {"rows": [to_json(d) for d in reversed(day.decided[-CANDIDATES_SHOWN:])]})
         publish("trades", trades_body(day, view))
+        return status
+
+
+def status_line(body: Mapping[str, Any]) -> str:
+    """What `systemctl status` shows of the snapshot `status`: state, day's result and age of the data, or why not."""
+    words = [str(body["state"])]
+    if body.get("day_pnl") is not None:
+        words.append(f"P&L today {Decimal(body['day_pnl']):+.2f} USD")
+    if body.get("data_age_s") is not None:
+        words.append(f"data {body['data_age_s']:.0f} s old")
+    if body.get("why"):
+        words.append(str(body["why"]))
+    return redact(" · ".join(words))[:200]
 
 
 def _status(

@@ -14,6 +14,7 @@ class SdNotify:
         self._meanwhile = meanwhile
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         self._last_beat = 0.0
+        self._said = ""
 
     def _send(self, text: str) -> None:
         if not self._address:
@@ -34,7 +35,11 @@ class SdNotify:
                 self._meanwhile()
 
     def status(self, words: str) -> None:
-        self._send(f"STATUS={words}")
+        """One line; said again only when it is another."""
+        line = " ".join(words.split())
+        if line != self._said:
+            self._said = line
+            self._send(f"STATUS={line}")
 
     def stopping(self) -> None:
         self._send("STOPPING=1")

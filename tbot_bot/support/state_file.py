@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tbot_bot.domain.errors import IllegalTransition, StateCorrupt
 from tbot_bot.domain.session import NEXT, BotState
@@ -45,6 +46,11 @@ class StateFile:
         What led to `shutdown_triggered` is the reason of the emergency before it, not that it ended well."""
         rows = [row for row in read_lines(self._paths.state_log) if row.get("to") != BotState.SHUTDOWN_TRIGGERED]
         return str(rows[-1].get("why", "")) if rows else ""
+
+    def last_move(self) -> dict[str, Any]:
+        """The newest entry of the state log: seq, from, to, by, why, at; empty before the first move."""
+        rows = read_lines(self._paths.state_log)
+        return rows[-1] if rows else {}
 
     def initialize(self, by: str) -> None:
         """Write `initialize` on a system that has no state yet; an existing state is left alone."""

@@ -27,8 +27,8 @@ HALTED: dict[BotState | None, tuple[str, str, str]] = {
     ),
     BotState.SHUTDOWN: (
         "Shut down",
-        "The bot was stopped. Nothing trades.",
-        "Start again when you want it to trade.",
+        "The bot's service was stopped. Nothing is entered; positions left open keep their stops at the broker.",
+        "Start the service again: it goes on where it was. Until then Kill waits; the broker's own site does not.",
     ),
     BotState.ERROR: (
         "Halted by an error",
