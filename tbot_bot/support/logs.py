@@ -1,8 +1,9 @@
-"""JSON lines on stdout, with every known secret and every secret-looking field replaced before it leaves."""
+"""JSON lines on stdout, or entries in systemd's journal, without any known secret or secret-looking field."""
 
 import contextlib
 import json
 import logging
+import os
 import re
 import sys
 import threading
@@ -10,6 +11,8 @@ import traceback
 from collections import deque
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+from tbot_bot.support.journal import JournalHandler, is_journal
 
 REDACTED = "[redacted]"
 _MIN_SECRET = 6
@@ -152,12 +155,16 @@ LEVELS = {"quiet": logging.WARNING, "info": logging.INFO, "verbose": logging.DEB
 
 
 def configure(unit: str, level: str = "info", stream: TextIO | None = None) -> TailHandler:
-    """Send all logging of this process to `stream` (stdout) as JSON lines; returns the tail for the dashboard.
+    """Send all logging of this process to `stream` (stdout) as JSON lines, or, where that is systemd's journal, as
+    entries of it; returns the tail for the dashboard.
 
     `level`: quiet, info or verbose (DEBUG_LOG_LEVEL)."""
     formatter = JsonFormatter(unit)
-    out = LineHandler(stream or sys.stdout)
+    target = stream or sys.stdout
+    out: logging.Handler = LineHandler(target)
     out.setFormatter(formatter)
+    if is_journal(target, os.environ.get("JOURNAL_STREAM", "")):
+        out = JournalHandler(unit, formatter, out)
     tail = TailHandler(formatter)
     root = logging.getLogger()
     root.handlers[:] = [out, tail]
