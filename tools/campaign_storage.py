@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from tools.child import end, start_python
+from tools.faults.selftest import Verdict
 from tools.faults.strace import program
 from tools.figures import Campaign
 
 WORKERS = 2
 _MEMORY = Path("/dev/shm")  # noqa: S108 - thousands of small roots, none of which outlives the campaign
-_DATABASES = "core/databases"
 _POINTS = ("kill", "errno", "power cut")
 
 
@@ -65,9 +65,13 @@ def _words(folder: Path, arguments: list[str]) -> list[str]:
 def _summary(counts: Counter[str], sabotages: list[dict[str, Any]]) -> str:
     """One line of counts, before the closing line that all campaigns have."""
     words = [f"{kind}={counts[kind]}" for kind in _POINTS]
-    for kind, name in (("fsync", "fsyncs forgotten"), ("order", "steps swapped")):
-        rows = [row for row in sabotages if row["kind"] == kind]
-        foreign = sum(1 for row in rows if not row["found"] and _DATABASES in row["what"])
-        caught = sum(1 for row in rows if row["found"])
-        words.append(f"{name}={len(rows)} (caught {caught}, SQLite's own and covered by it {foreign})")
+    for kind, name in (("fsync", "fsyncs forgotten"), ("call", "calls swapped"), ("step", "steps swapped")):
+        found = Counter(row["verdict"] for row in sabotages if row["kind"] == kind)
+        states = sum(row["states"] for row in sabotages if row["kind"] == kind and row["verdict"] == Verdict.FREE)
+        caught = sum(found[verdict] for verdict in (Verdict.LAW, Verdict.ORDER, Verdict.START))
+        parts = [f"caught {caught}", f"not caught {found[Verdict.SPARE]}"]
+        if kind != "fsync":
+            parts = [f"caught {caught}", f"free {found[Verdict.FREE]} with {states} states right"]
+            parts += [f"built on one another {found[Verdict.BUILT_ON]}", f"SQLite's own {found[Verdict.SQLITE]}"]
+        words.append(f"{name}={found.total()} ({', '.join(parts)})")
     return "  storage: " + ", ".join(words)

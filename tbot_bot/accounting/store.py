@@ -20,7 +20,7 @@ from tbot_bot.domain.books import BookedFill, RoundTrip
 from tbot_bot.domain.errors import LedgerRefused
 from tbot_bot.domain.orders import Execution, OrderIntent
 from tbot_bot.domain.portfolio import Position
-from tbot_bot.support.atomic_file import ensure_folder, open_shared, sync_folder
+from tbot_bot.support.atomic_file import ensure_folder, open_shared
 
 BUSY_SECONDS = 10.0
 _COLUMN_LIST = ", ".join(COLUMNS)
@@ -34,8 +34,8 @@ def create(path: Path) -> None:
     A file that a crash left empty is completed. Raises LedgerRefused when `path` holds something else."""
     try:
         ensure_folder(path.parent)
+        # SQLite makes the name durable before it writes the first page.
         os.close(open_shared(path, os.O_RDWR))
-        sync_folder(path.parent)
     except OSError as error:
         raise LedgerRefused(f"the ledger {path.name} cannot be created: {error.strerror}") from error
     with _translated(path), closing(_connect(path)) as db:

@@ -48,7 +48,8 @@ def taken(paths: Paths) -> Iterator[Contents]:
     Raises NotProvisioned, SecretUnavailable, or BackupRefused when it would not hold still."""
     work = paths.backups / _WORK
     drop_work(paths)
-    ensure_folder(work)
+    ensure_folder(work.parent)
+    work.mkdir(mode=0o700)
     try:
         yield _take(paths, work)
     finally:
@@ -97,13 +98,14 @@ def record_path(paths: Paths, name: str) -> Path | None:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """A consistent copy under load, 0600, without side files. Raises OSError or sqlite3.Error."""
+    """A consistent copy under load, 0600, durable, without side files. Raises OSError or sqlite3.Error."""
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     uri = f"{source.absolute().as_uri()}?mode=rw"
     with (
         closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as live,
         closing(sqlite3.connect(target)) as copy,
     ):
+        copy.execute("PRAGMA synchronous=FULL")
         live.backup(copy)
         # Everything in the one file: a copy that is moved about must not depend on a -wal beside it.
         copy.execute("PRAGMA journal_mode=DELETE")

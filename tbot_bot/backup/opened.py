@@ -85,9 +85,12 @@ def with_recovery_key(key: RecoveryKey) -> Opener:
     return Opener(key.identity, key.mac_key)
 
 
-def open_backup(source: Path, opener: Opener, folder: Path, wanted: Callable[[Entry], bool]) -> Opened:
+def open_backup(
+    source: Path, opener: Opener, folder: Path, wanted: Callable[[Entry], bool], *, durable: bool = False
+) -> Opened:
     """Read the whole backup; the members that are `wanted` are extracted, all others only checked.
 
+    `durable`: the content of what is extracted survives a power cut; its names are the caller's to make durable.
     Raises BackupRefused or OSError; what lies in `folder` is then to be thrown away."""
     in_memory: dict[str, io.BytesIO] = {}
     files: list[io.BufferedWriter] = []
@@ -110,7 +113,8 @@ def open_backup(source: Path, opener: Opener, folder: Path, wanted: Callable[[En
             manifest = unpack(file, opener.identity, opener.mac_key, take)
         for one in files:
             one.flush()
-            os.fsync(one.fileno())
+            if durable:
+                os.fsync(one.fileno())
     finally:
         for one in files:
             one.close()
@@ -123,7 +127,8 @@ def scratch(paths: Paths, name: str) -> Path:
     folder = paths.restore_work / name
     if folder.exists():
         shutil.rmtree(folder)
-    ensure_folder(folder)
+    ensure_folder(folder.parent)
+    folder.mkdir(mode=0o700)
     return folder
 
 

@@ -125,10 +125,11 @@ def sweep(paths: Paths) -> None:
     if not paths.recovery.is_dir():
         return
     kept = {RECORD} if record is None else {RECORD, *(record.fingerprint + end for end in (_MAC_SUFFIX, _DRILL_SUFFIX))}
-    for path in paths.recovery.iterdir():
-        if path.name not in kept:
-            path.unlink()
-    sync_folder(paths.recovery)
+    left = [path for path in paths.recovery.iterdir() if path.name not in kept]
+    for path in left:
+        path.unlink()
+    if left:
+        sync_folder(paths.recovery)
 
 
 def facts(key: RecoveryKey) -> Mapping[str, str]:

@@ -135,7 +135,9 @@ class Restorer:
         """Everything under its final content, durable, beside what is in use."""
         stage = stage_of(self._paths)
         ensure_folder(stage)
-        opened = open_backup(order.backup, with_recovery_key(order.key), stage, lambda entry: entry.part in order.parts)
+        opened = open_backup(
+            order.backup, with_recovery_key(order.key), stage, lambda entry: entry.part in order.parts, durable=True
+        )
         self._check(order, opened, plan)
         self._stage_generation(order, opened, plan)
         relation = audit_relation(self._paths, opened.manifest) if "audit" in order.parts else ""

@@ -1,6 +1,5 @@
 """The user database of a backup, made ready for this installation: no live logins, wrapped with the keys here."""
 
-import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -20,9 +19,8 @@ def make_ready(database: Path, keys: Sequence[bytes], clock: Clock) -> None:
     store.rewrap()
     store.database.end_logins()
     with closing(_connect(database)) as db:
-        # Everything in the one file again.
+        # Everything in the one file again, and durable.
         db.execute("PRAGMA journal_mode=DELETE")
-    _sync(database)
 
 
 def put(staged: Path, live: Path, kept: Path) -> None:
@@ -52,7 +50,6 @@ def _keep_copy(live: Path, kept: Path) -> None:
     temp = kept.with_name(f".{kept.name}.tmp")
     temp.unlink(missing_ok=True)
     copy_database(live, temp)
-    _sync(temp)
     temp.rename(kept)
     sync_folder(kept.parent)
 
@@ -71,11 +68,3 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10.0, isolation_level=None)
     db.execute("PRAGMA synchronous=FULL")
     return db
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

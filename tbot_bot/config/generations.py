@@ -272,8 +272,11 @@ def _fingerprints(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _drop(folder: Path) -> None:
-    """Remove a folder under another name first, so that a crash leaves no half generation with a real name."""
+    """Remove a generation under another name first, so that a crash leaves no half one with a real name."""
     if not folder.exists():
+        return
+    if not _NUMBER.fullmatch(folder.name):
+        shutil.rmtree(folder)
         return
     doomed = folder.with_name(f".doomed.{secrets.token_hex(6)}")
     folder.rename(doomed)

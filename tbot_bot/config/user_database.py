@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken
 
 from tbot_bot.domain.errors import SecretUnavailable
-from tbot_bot.support.atomic_file import ensure_folder, sync_folder
+from tbot_bot.support.atomic_file import ensure_folder
 from tbot_bot.support.encrypt_secrets import fingerprint, wrapping
 from tbot_bot.support.key_use import CountedCipher
 
@@ -85,8 +85,8 @@ class UserDatabase:
         Raises SecretUnavailable when it is a later release's, or when our keys do not open it."""
         ensure_folder(self._path.parent)
         if not self._path.exists():
+            # SQLite makes the name durable before it writes the first page.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            sync_folder(self._path.parent)
         with closing(self._connect()) as db:
             db.execute("PRAGMA journal_mode=WAL")
             with _within(db, "BEGIN IMMEDIATE"):

@@ -10,6 +10,7 @@ from tests.conftest import need_strace
 from tools.campaign import PARTS
 from tools.campaign_kill import lost_units
 from tools.demo_process import Killed
+from tools.faults.selftest import Verdict
 from tools.figures import report_campaign
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("campaign")]
@@ -41,7 +42,8 @@ def test_a_small_storage_campaign_violates_nothing_and_its_self_test_finds_somet
     assert found.violations == ()
     assert found.points >= 300
     assert {found.detail[kind] > 0 for kind in ("kill", "errno", "power cut")} == {True}
-    assert [row for row in found.detail["self-test"] if row["found"]]
+    assert {row["verdict"] for row in found.detail["self-test"] if row["kind"] == "fsync"} == {Verdict.LAW}
+    assert {row["kind"] for row in found.detail["self-test"]} == {"fsync", "call", "step"}
     *_, counts, closing = capsys.readouterr().out.splitlines()
     assert counts.startswith("  storage: kill=")
     assert closing == f"campaign storage: points={found.points} violations=0 seconds={found.seconds:.1f}"

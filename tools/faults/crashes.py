@@ -30,13 +30,6 @@ def all_but(disk: Disk, entries: Collection[int], files: Collection[int], part: 
     return Crash(arrived, _files(disk, lambda node: _always(part)(node) if node.number in files else None))
 
 
-def some_but(disk: Disk, entries: Collection[int], files: Collection[int], dice: random.Random) -> Crash:
-    """Any of what waits arrived, but nothing of those entry changes and of those files' writes."""
-    chosen = frozenset(change.number for change in disk.waiting if change.number not in entries and dice.random() < 0.5)
-    lost = _always(LOST)
-    return Crash(chosen, _files(disk, lambda node: lost(node) if node.number in files else _some_parts(node, dice)))
-
-
 def crashes(disk: Disk, dice: random.Random, sampled: int, tear: int) -> Iterator[Crash]:
     """Crash states of this moment: the extreme ones, every single loss and survival, every order, and random ones.
 

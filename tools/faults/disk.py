@@ -13,6 +13,10 @@ ALWAYS_THERE = ("control/published/", "control/replies/")
 """Written anew each second and never trusted: what becomes of them in a power cut is no matter."""
 
 
+class ImpossibleCall(Exception):
+    """A call that cannot come at this place of a recording: what it works on is not there, or is there already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """Bytes at an offset; `data` None: the file is cut or grown to `offset` bytes."""
@@ -29,7 +33,7 @@ class Write:
             to[self.offset : self.offset + len(self.data)] = self.data
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
     """One inode. `stable`: what is durable of a file; `waiting`: writes since; `epoch` counts its fsyncs."""
 
@@ -95,7 +99,8 @@ class Disk:
         rows = []
         for path, number in entries:
             folder = self.find(os.path.dirname(path))
-            assert folder is not None, path
+            if folder is None:
+                raise ImpossibleCall(f"{path} has no folder")
             name = os.path.basename(path)
             rows.append((folder.number, name, number))
             _set(folder.now, name, number)
@@ -105,6 +110,18 @@ class Disk:
             self._make_durable(change)
         else:
             self.waiting.append(change)
+
+    def names(self) -> dict[int, str]:
+        """Where each node is now; of one with several names, any of them."""
+        found: dict[int, str] = {}
+
+        def walk(node: Node, path: str) -> None:
+            found[node.number] = path
+            for name, child in node.now.items():
+                walk(self.nodes[child], f"{path}/{name}" if path else name)
+
+        walk(self.nodes[0], "")
+        return found
 
     # what becomes durable
     def sync(self, node: Node) -> None:

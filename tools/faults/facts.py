@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,8 @@ def still_facts(paths: Paths) -> Facts:
         "recovery": _print(paths.recovery / "recovery.json"),
         "first audit key": sorted(path.name for path in paths.audit_log.parent.glob("first*")),
         "backups": _backups(paths),
+        "ledger": _rows(paths.ledger_db, "entry"),
+        "kept by a restore": _kept(paths),
     }
 
 
@@ -151,6 +155,30 @@ def _backups(paths: Paths) -> str:
         for path in names:
             verify(path, keys.drill, keys.mac_key)
     return f"{len(names)} whole"
+
+
+def _kept(paths: Paths) -> dict[str, str]:
+    """What the first restore put aside: each file with how much is in it."""
+    folders = sorted(paths.before_restore.iterdir()) if paths.before_restore.is_dir() else []
+    files = [path for path in folders[0].rglob("*") if path.is_file()] if folders else []
+    return {str(path.relative_to(folders[0])): _amount(path) for path in sorted(files)}
+
+
+def _amount(path: Path) -> str:
+    tables = {"LEDGER.db": "entry", "SYSTEM_USERS.db": "users"}
+    return _rows(path, tables[path.name]) if path.name in tables else f"{path.stat().st_size} bytes"
+
+
+def _rows(database: Path, table: str) -> str:
+    """How many rows are in it; read as it lies there, without a lock or a log."""
+    if not database.is_file():
+        return "none"
+    try:
+        uri = f"{database.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as db:
+            return f"{db.execute(f'SELECT count(*) FROM {table}').fetchone()[0]} rows"  # noqa: S608 - our own names
+    except sqlite3.Error as error:
+        return f"damaged: {error}"
 
 
 def _print(path: Path) -> str:

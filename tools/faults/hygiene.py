@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tbot_bot.config.checkpoint import checkpoint_file
-from tbot_bot.config.generations import current_number, faults_of, folder_of
+from tbot_bot.config.generations import faults_of, folder_of, numbers
 from tbot_bot.domain.session import BotState
 from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.support.atomic_file import read_lines
@@ -37,8 +37,7 @@ def faults(paths: Paths) -> Iterator[str]:
     if found.problem is not None:
         yield f"the audit log after record {found.last}: {found.problem}"
     yield from _state_faults(paths)
-    number = current_number(paths)
-    if number is not None:
+    for number in numbers(paths):
         yield from faults_of(folder_of(paths, number))
     if checkpoint_file(paths).exists():
         yield "an unfinished provisioning is left"

@@ -3,8 +3,10 @@
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from tbot_bot.accounting.store import LedgerStore
 from tbot_bot.backup.maker import make_backup
 from tbot_bot.backup.recovery import backup_keys
 from tbot_bot.domain.errors import TbotError
@@ -166,6 +168,10 @@ def _backed_up_and_changed(house: House) -> None:
     _with_recovery(house)
     back_up(house)
     provision(house, NEW)
+    _add_user(house)
+    ledger = LedgerStore(house.paths.ledger_db)
+    ledger.book_opening("CANARY", Decimal(1000), house.clock.now())
+    ledger.close()
 
 
 def _restore(house: House) -> None:

@@ -1,162 +1,141 @@
-"""Does the power cut find what it is to find? Each fsync is forgotten once, each two steps are swapped once.
+"""Is what we ask of the disk noticed when it is not done? Each sync is forgotten once, each two steps are swapped once.
 
-Both are done on the recording. What is then found wrong must be; what is not found wrong says that the fsync is covered
-by a later one, or that the order of the two steps does not matter: with a reason, or it is a hole in the checks."""
+Both are done on the recording. What comes of it must be reported: by the law of persistence, or by a start on what the
+power cut leaves. A forgotten sync that neither reports would be a spare one. Two steps whose order neither reports are
+tried at every moment between them: all those states must be right, and then they are free."""
 
-import os
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from tools.faults.calls import SYNCS, Call
-from tools.faults.crashes import HOLLOW, LOST, Crash, Parts, Platter, all_but, some_but
+from tools.faults.calls import Call
+from tools.faults.crashes import LOST, WHOLE, Crash, Parts, Platter, all_but
+from tools.faults.disk import ImpossibleCall
 from tools.faults.exhibit import Exhibit
+from tools.faults.law import breaches
+from tools.faults.orders import broken_order
 from tools.faults.powercut import Outage, try_outage
 from tools.faults.replay import Replay
-
-_MOMENTS = 8
-_SAMPLED = 2
+from tools.faults.steps import Step
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A durable step: the sync calls that make it so; a replaced file's own and its folder's are one step."""
+class Verdict(StrEnum):
+    """What reported a sabotage; or why there is nothing to report."""
 
-    positions: tuple[int, ...]
-    what: str
+    LAW = "reported by the law"
+    ORDER = "reported as out of order"
+    START = "reported by a start"
+    SPARE = "not reported"
+    FREE = "free: every state between is right"
+    BUILT_ON = "the second needs what the first made"
+    SQLITE = "SQLite's own order"
 
 
 @dataclass(frozen=True, slots=True)
 class Sabotage:
-    """What was tried: `what` in words, and what was found wrong because of it ("" = nothing)."""
+    """What was tried: `what` in words, how it was reported, and in which words. `states`: how many were tried."""
 
     kind: str
     what: str
-    found: str
+    verdict: Verdict
+    words: str
+    states: int = 0
 
 
-def syncs(exhibit: Exhibit, calls: tuple[Call, ...]) -> tuple[int, ...]:
-    """Positions of the sync calls that have something to make durable."""
-    replay = Replay(exhibit.before, calls, str(exhibit.recorded_root))
-    found = []
-    waiting = _waiting(replay)
-    for position, call in replay.steps():
-        before, waiting = waiting, _waiting(replay)
-        if call.name in SYNCS and before != waiting:
-            found.append(position)
-    return tuple(found)
+def unlawful(exhibit: Exhibit, calls: tuple[Call, ...]) -> tuple[str, ...]:
+    """What an untouched recording has against the law or out of order; nothing, if all is well."""
+    root, name = str(exhibit.recorded_root), exhibit.scenario.name
+    found = [f"{name}, call {each.position}: {each.words}" for each in breaches(exhibit.before, calls, root)]
+    order = broken_order(exhibit, calls)
+    return (*found, *([f"{name}: {order}"] if order else []))
 
 
-def steps_of(exhibit: Exhibit, calls: tuple[Call, ...]) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    pending: tuple[int, ...] = ()
-    for position in syncs(exhibit, calls):
-        call = calls[position]
-        where = call.relative(str(exhibit.recorded_root))
-        if where.endswith(".tmp"):
-            pending = (position,)
-            continue
-        name = os.path.dirname(calls[pending[0]].relative(str(exhibit.recorded_root))) if pending else ""
-        positions = (*pending, position) if name == where else (position,)
-        words = calls[pending[0]].relative(str(exhibit.recorded_root)) if len(positions) > 1 else where
-        steps.append(Step(positions, words))
-        pending = ()
-    return tuple(steps)
+def forget(exhibit: Exhibit, calls: tuple[Call, ...], group: tuple[int, ...]) -> Sabotage:
+    """Leave out one sync."""
+    call = calls[group[0]]
+    what = f"{exhibit.scenario.name}: {call.name} {_where(exhibit, call)} (call {group[0]})"
+    left = tuple(one for position, one in enumerate(calls) if position not in group)
+    words = _against_the_law(exhibit, left)
+    return Sabotage("fsync", what, Verdict.LAW if words else Verdict.SPARE, words)
 
 
-def forget(exhibit: Exhibit, calls: tuple[Call, ...], position: int, root: Path) -> Sabotage:
-    """Leave out one sync, and cut the power until something is wrong or the loss is made good by a later sync."""
-    call = calls[position]
-    what = f"{exhibit.scenario.name}: {call.name} {call.relative(str(exhibit.recorded_root))} (call {position})"
-    skip = frozenset({position})
-    exposed = _exposed(exhibit, calls, skip)
-    spread = exposed[:: max(1, len(exposed) // _MOMENTS)]
-    # The end first: what was never made durable is missed there, when the act has been answered.
-    for moments in (exposed[-1:], spread):
-        for outage in _outages_without(exhibit, calls, skip, frozenset(moments)):
-            wrong = try_outage(exhibit, outage, root, thorough=False)
-            if wrong:
-                return Sabotage("fsync", what, wrong[0])
-    return Sabotage("fsync", what, "")
+def swap_calls(
+    exhibit: Exhibit, calls: tuple[Call, ...], first: tuple[int, ...], second: tuple[int, ...], root: Path
+) -> Sabotage:
+    """The second call before the first."""
+    names = [f"{calls[group[0]].name} {_where(exhibit, calls[group[0]])}" for group in (first, second)]
+    what = f"{exhibit.scenario.name}: {names[1]} before {names[0]} (call {first[0]})"
+    order = [position for position in range(len(calls)) if position not in second]
+    at = order.index(first[0])
+    order[at:at] = second
+    between = range(at, at + len(first) + len(second) - 1)
+    return _swapped(exhibit, "call", what, tuple(calls[position] for position in order), between, root)
 
 
-def swap(exhibit: Exhibit, calls: tuple[Call, ...], first: Step, second: Step, root: Path) -> Sabotage:
-    """The second step durable before the first: cut the power between them."""
-    what = f"{exhibit.scenario.name}: {first.what} after {second.what}"
-    last = second.positions[-1]
-    for outage in _outages_without(exhibit, calls, frozenset(first.positions), frozenset({last})):
+def swap_steps(exhibit: Exhibit, calls: tuple[Call, ...], first: Step, second: Step, root: Path) -> Sabotage:
+    """The whole second step before the first."""
+    what = f"{exhibit.scenario.name}: {second.what} before {first.what} (call {first.first})"
+    if first.databases & second.databases:
+        return Sabotage("step", what, Verdict.SQLITE, "")
+    parts = ((0, first.first), (second.first, second.last + 1), (first.first, second.first), (second.last + 1, None))
+    order = tuple(call for begin, end in parts for call in calls[begin:end])
+    return _swapped(exhibit, "step", what, order, range(first.first, second.last), root)
+
+
+def _swapped(exhibit: Exhibit, kind: str, what: str, calls: tuple[Call, ...], between: range, root: Path) -> Sabotage:
+    try:
+        words = _against_the_law(exhibit, calls)
+    except ImpossibleCall as reason:
+        return Sabotage(kind, what, Verdict.BUILT_ON, str(reason))
+    if words:
+        return Sabotage(kind, what, Verdict.LAW, words)
+    words = broken_order(exhibit, calls)
+    if words:
+        return Sabotage(kind, what, Verdict.ORDER, words)
+    states = 0
+    for outage in _between(exhibit, calls, between):
+        states += 1
         wrong = try_outage(exhibit, outage, root, thorough=False)
         if wrong:
-            return Sabotage("order", what, wrong[0])
-    return Sabotage("order", what, "")
+            return Sabotage(kind, what, Verdict.START, wrong[0], states)
+    return Sabotage(kind, what, Verdict.FREE, "", states)
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """After one call: the replay, and which entry changes and files the skipped syncs left waiting until now."""
-
-    position: int
-    call: Call
-    replay: Replay
-    entries: frozenset[int]
-    files: frozenset[int]
+def _against_the_law(exhibit: Exhibit, calls: tuple[Call, ...]) -> str:
+    """The first breach, in words; "" when there is none. Raises ImpossibleCall."""
+    return next((each.words for each in breaches(exhibit.before, calls, str(exhibit.recorded_root))), "")
 
 
-def _exposed(exhibit: Exhibit, calls: tuple[Call, ...], skip: frozenset[int]) -> list[int]:
-    """Positions at which something still waits that the skipped syncs should have made durable."""
-    return [moment.position for moment in _moments(exhibit, calls, skip)]
-
-
-def _moments(exhibit: Exhibit, calls: tuple[Call, ...], skip: frozenset[int]) -> Iterator[_Moment]:
-    replay = Replay(exhibit.before, calls, str(exhibit.recorded_root), skip)
-    entries: frozenset[int] = frozenset()
-    files: frozenset[int] = frozenset()
-    for position, call in replay.steps():
-        node = replay.node_of(call) if position in skip else None
-        if node is not None:
-            entries |= {change.number for change in replay.disk.waiting if change.folder == node.number}
-            files |= {node.number} if node.waiting else set()
-        entries &= {change.number for change in replay.disk.waiting}
-        files &= {node.number for node in replay.disk.unsynced_files()}
-        if position >= max(skip) and not entries and not files:
-            return
-        if position >= min(skip) and (call.mutates or call.paths[0].startswith("pipe:")):
-            yield _Moment(position, call, replay, entries, files)
-
-
-def _outages_without(
-    exhibit: Exhibit, calls: tuple[Call, ...], skip: frozenset[int], moments: frozenset[int]
-) -> Iterator[Outage]:
-    """States at those moments in which what the skipped syncs should have made durable is lost or hollow."""
+def _between(exhibit: Exhibit, calls: tuple[Call, ...], positions: range) -> Iterator[Outage]:
+    """Each state that a power cut or a kill leaves after one of these calls: all that waits is there, or none of it,
+    or one alone, or all but one."""
+    replay = Replay(exhibit.before, calls[: positions.stop], str(exhibit.recorded_root))
     seen: set[tuple[str, int]] = set()
     digests: dict[tuple[int, int, Parts], str] = {}
-    dice = random.Random(min(skip))  # noqa: S311 - repeatable, not secret
-    for moment in _moments(exhibit, calls, skip):
-        if moment.position not in moments:
+    for position, call in replay.steps():
+        if position not in positions or not (call.mutates or call.paths[0].startswith("pipe:")):
             continue
-        replay = moment.replay
-        for crash in _losses(replay, moment.entries, moment.files, dice):
+        for crash in _crashes(replay):
             platter = Platter(replay.disk, crash, digests)
             key = (platter.digest(), len(replay.said))
             if key not in seen:
                 seen.add(key)
-                yield Outage(platter, moment.position, moment.call, tuple(replay.said), key[0])
+                yield Outage(platter, position, call, tuple(replay.said), key[0])
 
 
-def _losses(replay: Replay, entries: frozenset[int], files: frozenset[int], dice: random.Random) -> Iterator[Crash]:
-    """That alone is lost or hollow; all else that waits is lost too; some of all else arrived."""
-    yield all_but(replay.disk, entries, files, LOST)
-    if files:
-        yield all_but(replay.disk, (), files, LOST)
-        yield all_but(replay.disk, (), files, HOLLOW)
-    everything = {change.number for change in replay.disk.waiting}
-    yield all_but(replay.disk, everything, {node.number for node in replay.disk.unsynced_files()}, LOST)
-    for _ in range(_SAMPLED):
-        yield some_but(replay.disk, entries, files, dice)
-
-
-def _waiting(replay: Replay) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+def _crashes(replay: Replay) -> Iterator[Crash]:
     disk = replay.disk
-    files = tuple((node.number, len(node.waiting)) for node in disk.unsynced_files())
-    return tuple(change.number for change in disk.waiting), files
+    entries = {change.number for change in disk.waiting}
+    files = {node.number for node in disk.unsynced_files()}
+    yield all_but(disk, (), (), WHOLE)
+    yield all_but(disk, entries, files, LOST)
+    for number in entries:
+        yield all_but(disk, {number}, (), LOST)
+        yield all_but(disk, entries - {number}, files, LOST)
+    for number in files:
+        yield all_but(disk, (), {number}, LOST)
+
+
+def _where(exhibit: Exhibit, call: Call) -> str:
+    return call.relative(str(exhibit.recorded_root))

@@ -20,7 +20,8 @@ from tools.faults.house import House
 from tools.faults.injected import Point, errno_points, kill_points, try_errno, try_kill
 from tools.faults.powercut import Outage, outages, try_outage
 from tools.faults.scenarios import SCENARIOS
-from tools.faults.selftest import Sabotage, forget, steps_of, swap, syncs
+from tools.faults.selftest import Sabotage, Verdict, forget, swap_calls, swap_steps, unlawful
+from tools.faults.steps import neighbours, steps_of, syncs
 
 T = TypeVar("T")
 
@@ -42,8 +43,8 @@ class Size:
 
 
 SIZES = {
-    "small": Size(kills=60, errnos=50, sabotages=8, outages=100, sampled=1, tear=4096, thorough=8),
-    "full": Size(kills=3_200, errnos=2_200, sabotages=2_000, outages=1, sampled=50, tear=12, thorough=50),
+    "small": Size(kills=60, errnos=50, sabotages=40, outages=100, sampled=1, tear=4096, thorough=8),
+    "full": Size(kills=3_200, errnos=2_200, sabotages=9_000, outages=1, sampled=50, tear=12, thorough=50),
 }
 
 
@@ -76,7 +77,7 @@ class Share:
         self.found = Findings()
 
     def work(self) -> None:
-        for part in (self._kills, self._errnos, self._outages, self._sabotage):
+        for part in (self._law, self._kills, self._errnos, self._outages, self._sabotage):
             part()
             self._keep()
 
@@ -88,6 +89,11 @@ class Share:
             "sabotages": [asdict(each) for each in self.found.sabotages],
         }
         (self._root.parent / f"found-{self._share}.json").write_text(json.dumps(kept))
+
+    def _law(self) -> None:
+        """The recordings themselves are lawful."""
+        for exhibit in self._exhibits[self._share :: self._of]:
+            self.found.add("recording", exhibit.scenario.name, unlawful(exhibit, exhibit.calls()))
 
     def _kills(self) -> None:
         points = [(each, point) for each in self._exhibits for point in kill_points(each.calls())]
@@ -123,11 +129,15 @@ class Share:
     def _sabotage(self) -> None:
         work: list[Callable[[], Sabotage]] = []
         for exhibit in self._exhibits:
-            calls = exhibit.calls()
+            calls, root = exhibit.calls(), self._root
             steps = pairwise(steps_of(exhibit, calls))
-            work += [partial(forget, exhibit, calls, position, self._root) for position in syncs(exhibit, calls)]
-            work += [partial(swap, exhibit, calls, *pair, self._root) for pair in steps]
-        self.found.sabotages += [sabotage() for sabotage in self._mine(work, self._size.sabotages)]
+            work += [partial(forget, exhibit, calls, group) for group in syncs(exhibit, calls)]
+            work += [partial(swap_calls, exhibit, calls, *pair, root) for pair in neighbours(exhibit, calls)]
+            work += [partial(swap_steps, exhibit, calls, *pair, root) for pair in steps]
+        for sabotage in self._mine(work, self._size.sabotages):
+            done = sabotage()
+            self.found.sabotages.append(done)
+            self.found.violations += [f"nothing reports it: {done.what}"] if done.verdict is Verdict.SPARE else []
 
     def _mine(self, every: Sequence[T], most: int) -> list[T]:
         step = max(1.0, len(every) / most)
