@@ -49,8 +49,12 @@ def _keep_copy(live: Path, kept: Path) -> None:
     ensure_folder(kept.parent)
     temp = kept.with_name(f".{kept.name}.tmp")
     temp.unlink(missing_ok=True)
-    copy_database(live, temp)
-    temp.rename(kept)
+    try:
+        copy_database(live, temp)
+        temp.rename(kept)
+    except BaseException:
+        temp.unlink(missing_ok=True)
+        raise
     sync_folder(kept.parent)
 
 

@@ -291,5 +291,13 @@ def sweep(paths: Paths) -> None:
             shutil.rmtree(path)
 
 
+def drop_staged(paths: Paths) -> None:
+    """After a restart: nothing goes on from what was staged and not sealed, nor from a removal half done."""
+    sweep(paths)
+    if paths.generations.is_dir():
+        for path in paths.generations.glob(".*.staging"):
+            shutil.rmtree(path)
+
+
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()

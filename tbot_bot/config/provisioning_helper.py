@@ -92,7 +92,7 @@ class Provisioning:
 
     def recover(self) -> None:
         """After a restart: finish what was sealed, take back what was not, and put a lost state word right."""
-        generations.sweep(self._paths)
+        generations.drop_staged(self._paths)
         checkpoint = read_checkpoint(self._paths)
         if checkpoint is None or checkpoint.work is not Work.PROVISION:
             self._settle_state()

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -24,6 +26,8 @@ from tbot_bot.support.state_file import StateFile
 from tools.faults.house import House
 
 Facts = dict[str, Any]
+_SIDES = ("-wal", "-shm", "-journal")
+_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - copies that are gone at once
 KNOWN_LOGINS: Mapping[str, tuple[str, str]] = {
     "admin": ("admin", "canary old password of admin"),
     "admin, new password": ("admin", "canary new password of admin"),
@@ -161,24 +165,31 @@ def _kept(paths: Paths) -> dict[str, str]:
     """What the first restore put aside: each file with how much is in it."""
     folders = sorted(paths.before_restore.iterdir()) if paths.before_restore.is_dir() else []
     files = [path for path in folders[0].rglob("*") if path.is_file()] if folders else []
-    return {str(path.relative_to(folders[0])): _amount(path) for path in sorted(files)}
+    return {
+        str(path.relative_to(folders[0])).removesuffix(".damaged"): _amount(path)
+        for path in sorted(files)
+        if not path.name.endswith(_SIDES)
+    }
 
 
 def _amount(path: Path) -> str:
-    tables = {"LEDGER.db": "entry", "SYSTEM_USERS.db": "users"}
-    return _rows(path, tables[path.name]) if path.name in tables else f"{path.stat().st_size} bytes"
+    table = {"LEDGER.db": "entry", "SYSTEM_USERS.db": "users"}.get(path.name.removesuffix(".damaged"))
+    return _rows(path, table) if table else f"{path.stat().st_size} bytes"
 
 
 def _rows(database: Path, table: str) -> str:
-    """How many rows are in it; read as it lies there, without a lock or a log."""
+    """How many rows are in it; asked of a copy, for a question too may change files."""
     if not database.is_file():
         return "none"
-    try:
-        uri = f"{database.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True)) as db:
-            return f"{db.execute(f'SELECT count(*) FROM {table}').fetchone()[0]} rows"  # noqa: S608 - our own names
-    except sqlite3.Error as error:
-        return f"damaged: {error}"
+    with tempfile.TemporaryDirectory(dir=_MEMORY) as folder:
+        for side in ("", *_SIDES):
+            if (log := database.with_name(database.name + side)).exists():
+                shutil.copy(log, Path(folder) / f"copy.db{side}")
+        try:
+            with closing(sqlite3.connect(Path(folder) / "copy.db")) as db:
+                return f"{db.execute(f'SELECT count(*) FROM {table}').fetchone()[0]} rows"  # noqa: S608 - our own names
+        except sqlite3.Error as error:
+            return f"damaged: {error}"
 
 
 def _print(path: Path) -> str:

@@ -141,3 +141,15 @@ def test_a_manifest_of_the_first_release_is_still_good(paths: Paths) -> None:
     path.write_bytes(json_line({key: row[key] for key in ("number", "created_at", "files")} | {"version": 1}))
 
     assert generations.faults_of(folder) == ()
+
+
+def test_what_was_staged_and_not_sealed_is_dropped_after_a_restart(paths: Paths) -> None:
+    staging = generations.open_staging(paths, 2)
+    create_keys(staging / "keys")
+    doomed = paths.generations / ".doomed.0123456789ab"
+    doomed.mkdir()
+
+    generations.drop_staged(paths)
+
+    assert not staging.exists()
+    assert not doomed.exists()
