@@ -30,7 +30,7 @@ from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, BotState
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.reporting.audit_chain import head_file
 from tbot_bot.reporting.audit_key import first_key_file, sealed_key_file
-from tbot_bot.support.atomic_file import ensure_folder, sync_folder
+from tbot_bot.support.atomic_file import ensure_folder, set_mode, sync_folder
 from tbot_bot.support.audit_anchors import anchor_file
 from tbot_bot.support.decrypt_secrets import GenerationFolder, with_generation
 from tbot_bot.support.encrypt_secrets import CATEGORIES, SECRET_FILES, new_key, write_secret
@@ -205,7 +205,7 @@ class Restorer:
             if target is None or goes_on_from(target, opened.file(entry.name)):
                 continue
             if target == self._paths.state_log:
-                (stage / entry.name).chmod(_STATE_LOG_MODE)
+                set_mode(stage / entry.name, _STATE_LOG_MODE)
             swaps.append(Swap(self._below_root(target), entry.name))
         return swaps
 

@@ -70,8 +70,19 @@ def share(path: Path, folder: Path) -> None:
     mode = shared_mode(folder, stat.S_IMODE(facts.st_mode))
     if place.st_mode & stat.S_ISGID and facts.st_gid != place.st_gid:
         os.chown(path, -1, place.st_gid)
-    if mode != stat.S_IMODE(facts.st_mode):
-        path.chmod(mode)
+        set_mode(path, mode)
+    elif mode != stat.S_IMODE(facts.st_mode):
+        set_mode(path, mode)
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Give a file that is to get its name another mode, durably."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(handle, mode)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:
