@@ -1,9 +1,8 @@
-"""JSON lines on stdout, or entries in systemd's journal, without any known secret or secret-looking field."""
+"""JSON lines on stdout, or entries of the journal; every known secret and every secret-looking field is replaced."""
 
 import contextlib
 import json
 import logging
-import os
 import re
 import sys
 import threading
@@ -12,7 +11,7 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from tbot_bot.support.journal import JournalHandler, is_journal
+from tbot_bot.support import journal
 
 REDACTED = "[redacted]"
 _MIN_SECRET = 6
@@ -155,16 +154,15 @@ LEVELS = {"quiet": logging.WARNING, "info": logging.INFO, "verbose": logging.DEB
 
 
 def configure(unit: str, level: str = "info", stream: TextIO | None = None) -> TailHandler:
-    """Send all logging of this process to `stream` (stdout) as JSON lines, or, where that is systemd's journal, as
-    entries of it; returns the tail for the dashboard.
+    """Send all logging of this process to `stream` (stdout) as JSON lines, or to the journal where that is what stdout
+    leads to; returns the tail for the dashboard.
 
     `level`: quiet, info or verbose (DEBUG_LOG_LEVEL)."""
     formatter = JsonFormatter(unit)
-    target = stream or sys.stdout
-    out: logging.Handler = LineHandler(target)
+    out: logging.Handler = LineHandler(stream or sys.stdout)
     out.setFormatter(formatter)
-    if is_journal(target, os.environ.get("JOURNAL_STREAM", "")):
-        out = JournalHandler(unit, formatter, out)
+    if stream is None and journal.is_journal(sys.stdout):
+        out = journal.JournalHandler(unit, formatter.entry, out, journal.SOCKET)
     tail = TailHandler(formatter)
     root = logging.getLogger()
     root.handlers[:] = [out, tail]
