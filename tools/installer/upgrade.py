@@ -94,7 +94,10 @@ def recover(layout: Layout, wishes: Wishes, say: Say) -> None:
     journal = read_journal(layout)
     if journal is not None and journal.phase == BEGUN:
         say(f"an upgrade from {journal.before} to {journal.after} was interrupted; going back first")
-        _take_back(layout, replace(journal, why="it was interrupted"), wishes, say)
+        try:
+            _take_back(layout, replace(journal, why="it was interrupted"), wishes, say)
+        except InstallRefused as fault:
+            raise InstallRefused(f"{fault} To install without going back first, remove {layout.journal}.") from fault
 
 
 def back_up(layout: Layout, wishes: Wishes, say: Say) -> None:
