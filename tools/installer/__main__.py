@@ -17,7 +17,7 @@ from tools.installer import doctor, files, placing, removal, system
 from tools.installer.faults import InstallRefused
 from tools.installer.layout import LOCAL_LIB, PACKAGE_LIB, PACKAGED, PREFIX, STATE_DIR, Layout
 from tools.installer.package import make_package
-from tools.installer.release import Release, adopt, build, current_release, prune
+from tools.installer.release import Release, adopt, build, current_release
 from tools.installer.upgrade import Wishes, back_up, recover, upgrade
 
 
@@ -103,7 +103,6 @@ def bring_in(layout: Layout, release: Release, wishes: Wishes) -> None:
     placing.prepare_machine(layout)
     if system.running():
         placing.enable(layout, release)
-    prune(layout, frozenset({release.name}))
     say(f"{release.name} is installed. Start it with: systemctl start {placing.TARGET}")
 
 

@@ -8,7 +8,7 @@ import json
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -133,11 +133,12 @@ def adopt(layout: Layout, packaged: Path) -> Release:
     return release
 
 
-def prune(layout: Layout, keep: frozenset[str]) -> None:
-    """Remove releases other than those named; each loses its name first, so that none is ever half there."""
-    for folder in layout.releases.iterdir():
-        if folder.name not in keep and not folder.name.startswith("."):
-            doomed = folder.with_name(f"{_STAGING}{folder.name}")
+def remove_releases(layout: Layout, names: Set[str]) -> None:
+    """Each loses its name first, so that none is ever half there."""
+    for name in names:
+        folder = layout.releases / name
+        if folder.is_dir():
+            doomed = folder.with_name(f"{_STAGING}{name}")
             folder.rename(doomed)
             sync_folder(layout.releases)
             shutil.rmtree(doomed)

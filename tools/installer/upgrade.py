@@ -15,7 +15,7 @@ from types import FrameType
 from tools.installer import files, placing, services, system
 from tools.installer.faults import InstallRefused
 from tools.installer.layout import Layout
-from tools.installer.release import Release, Say, prune, read_release
+from tools.installer.release import Release, Say, read_release, remove_releases
 
 BACKUP = "tbot-backup.service"
 BEGUN, DONE, TAKEN_BACK = "begun", "done", "taken back"
@@ -53,6 +53,7 @@ def read_journal(layout: Layout) -> Journal | None:
 def upgrade(layout: Layout, old: Release, new: Release, wishes: Wishes, say: Say) -> None:
     """Raises InstallRefused when the old release is in place again, which is said in its words."""
     units = services.under_way(placing.unit_names(layout))
+    last = read_journal(layout)
     journal = Journal(old.name, new.name, BEGUN, units)
     _write(layout, journal)
     try:
@@ -65,7 +66,8 @@ def upgrade(layout: Layout, old: Release, new: Release, wishes: Wishes, say: Say
         words = f"{new.name} is not in use: {fault} {old.name} runs again, positions were kept."
         raise InstallRefused(words) from fault
     _write(layout, replace(journal, phase=DONE))
-    prune(layout, frozenset({old.name, new.name}))
+    if last is not None:
+        remove_releases(layout, {last.before, last.after} - {old.name, new.name})
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.tools.installer.rig import a_layout, a_release
 from tools.installer import files
 from tools.installer.faults import InstallRefused
-from tools.installer.release import adopt, current_release, faults_of, prune, read_release
+from tools.installer.release import adopt, current_release, faults_of, read_release, remove_releases
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def test_a_folder_without_a_release_is_not_taken_over(layout):
         adopt(layout, layout.home / "packaged")
 
 
-def test_pruning_keeps_what_is_named(layout):
+def test_only_the_releases_that_are_named_are_removed(layout):
     names = [a_release(layout, name).name for name in ("1.0.0+a", "1.0.0+b", "1.1.0+c")]
-    prune(layout, frozenset(names[1:]))
+    remove_releases(layout, {names[0], "0.9.0+gone"})
     assert sorted(os.listdir(layout.releases)) == names[1:]
 
 
