@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tbot_bot.domain.errors import BackupRefused, SecretUnavailable
 from tbot_bot.support.atomic_file import ensure_folder, sync_folder, write_bytes, write_json
+from tbot_bot.support.credentials import DRILL_KEY, credential
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.recovery_record import RECORD, RecoveryRecord, read_recovery
 
@@ -113,7 +114,7 @@ def backup_keys(paths: Paths) -> BackupKeys | None:
         return None
     try:
         mac_key = bytes.fromhex(_read(paths, record, _MAC_SUFFIX))
-        drill = str(pyrage.x25519.Identity.from_str(_read(paths, record, _DRILL_SUFFIX)))
+        drill = str(pyrage.x25519.Identity.from_str(_drill_key(paths, record)))
     except (OSError, ValueError, pyrage.IdentityError) as error:
         raise SecretUnavailable("storage/recovery is damaged: make a new recovery key") from error
     return BackupKeys(record, mac_key, drill)
@@ -134,6 +135,17 @@ def sweep(paths: Paths) -> None:
 
 def facts(key: RecoveryKey) -> Mapping[str, str]:
     return {"identity": key.identity, "recipient": key.recipient, "fingerprint": key.fingerprint}
+
+
+def _drill_key(paths: Paths, record: RecoveryRecord) -> str:
+    """Its file, else the credential that systemd unwrapped for us."""
+    try:
+        return _read(paths, record, _DRILL_SUFFIX)
+    except FileNotFoundError:
+        handed = credential(DRILL_KEY)
+        if handed is None:
+            raise
+        return handed.decode("ascii").strip()
 
 
 def _read(paths: Paths, record: RecoveryRecord, suffix: str) -> str:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tbot_bot.domain.errors import RequestRefused, SecretUnavailable
 from tbot_bot.support.atomic_file import create_bytes, ensure_folder, write_bytes
+from tbot_bot.support.credentials import RUNNER_KEY, credential
 from tbot_bot.support.key_use import used
 
 KEY_BYTES = 32
@@ -48,16 +49,18 @@ def unseal(sealed: bytes, key: X25519PrivateKey, info: bytes) -> bytes:
 
 
 def load_or_create_private_key(path: Path) -> X25519PrivateKey:
-    """The key pair's private half at `path` (0600); created on first use.
+    """The key pair's private half at `path` (0600), else the credential that systemd unwrapped for us, else a new one.
 
-    Raises SecretUnavailable when the file is there and holds no key: it is never replaced silently."""
+    Raises SecretUnavailable when what is there holds no key: it is never replaced silently."""
     ensure_folder(path.parent)
-    if not path.exists():
+    handed = None if path.exists() else credential(RUNNER_KEY)
+    if handed is None and not path.exists():
         fresh = new_private_key().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         create_bytes(path, fresh)
-    data = path.read_bytes()
+    data = path.read_bytes() if handed is None else handed
     if len(data) != KEY_BYTES:
-        raise SecretUnavailable(f"{path.name} is damaged; move it away and restart the runner to make a new one")
+        what = path.name if handed is None else f"the credential {RUNNER_KEY}"
+        raise SecretUnavailable(f"{what} is damaged; move it away and restart the runner to make a new one")
     return X25519PrivateKey.from_private_bytes(data)
 
 
