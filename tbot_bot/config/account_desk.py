@@ -13,13 +13,13 @@ from tbot_bot.config.steps import FAILURES, words
 from tbot_bot.config.totp import enrolment_uri, matching_step, new_recovery_codes, new_secret, recovery_digest
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.envelope import Request
+from tbot_bot.support.envelope import Reply, Request
 from tbot_bot.support.logs import add_secret
 
 _PENDING = timedelta(minutes=10)
 _GONE = Outcome(refused("expired", "Your login has ended. Log in again; what you asked for was not done."))
 _TAKEN = "this name is taken"
-_CORRECT = "Please correct what is marked."
+_CORRECT = "Correct what is marked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +178,10 @@ class AccountDesk:
                 return _GONE
             return done(body={**body, **begin(opened, now, request.ip, device)})
         except FAILURES as error:
-            # To be told that it failed, and yet to need the new password, would lock the user out.
-            return Outcome(refused("changed", f"It is changed; a new login failed: {words(error)}. Log in again."))
+            # To be told that it failed, and yet to need the new password, would lock the user out; so would recovery
+            # codes that count and that nobody has seen.
+            told = f"It is changed; a new login failed: {words(error)}. Log in again."
+            return Outcome(Reply(ok=False, code="changed", message=told, body=body))
 
 
 def _new_name_fault(opened: Opened, user: User, name: str) -> str:

@@ -42,7 +42,7 @@ class LoginDesk:
         wrong = registration_faults(username, password, email)
         if wrong:
             faults = tuple(fault(key, text) for key, text in wrong.items())
-            return refused("invalid", "Please correct what is marked.", faults)
+            return refused("invalid", "Correct what is marked.", faults)
         self._audit.record("registration", username, {"ip": request.ip, "role": "admin"})
         user = opened.users.register_first(username, password, email)
         if user is None:

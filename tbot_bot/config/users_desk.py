@@ -9,7 +9,7 @@ from tbot_bot.ports.books import AuditLog
 from tbot_bot.support.envelope import Request
 
 _TAKEN = "this name is taken"
-_CORRECT = "Please correct what is marked."
+_CORRECT = "Correct what is marked."
 _ROLES_OFF = "Roles are off (RBAC_ENABLED=false): only admins can log in. Turn roles on first."
 _LAST_ADMIN = refused("not_allowed", "This is the last admin who can log in. Make someone else an admin first.")
 _ROLE_WORDS = "one of " + ", ".join(UserRole)

@@ -6,7 +6,7 @@ import segno
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from tbot_web.py.login_web import enter, renew
+from tbot_web.py.login_web import back_to_login, enter, renew
 from tbot_web.services import services
 from tbot_web.support.ask import (
     NOTHING,
@@ -22,6 +22,7 @@ from tbot_web.support.ask import (
     texts,
 )
 from tbot_web.support.auth_web import Access, needs
+from tbot_web.support.session_manager import drop_cookie
 from tbot_web.support.utils_web import plain
 
 pages = Blueprint("account", __name__)
@@ -51,6 +52,8 @@ def change() -> Response | tuple[str, int]:
     reply = ask("change_account", {**body, **proof()})
     if reply.ok:
         return enter(reply, url_for("account.account", done="changed"), totp=code_needed())
+    if reply.code == "changed":
+        return back_to_login(reply)
     return _page(refusal("change", reply, ("username", "email", "new_password")), status_of(reply))
 
 
@@ -67,14 +70,19 @@ def begin_totp() -> str | tuple[str, int]:
 @pages.post("/account/totp/confirm")
 @needs(Access.VIEWER)
 def confirm_totp() -> Response | tuple[str, int] | str:
-    """The recovery codes are in this one answer and nowhere else."""
+    """The recovery codes are in this one answer and nowhere else, also where the new login failed."""
     reply = ask("totp_confirm", {"code": request.form.get("code", "").replace(" ", "")})
-    if not reply.ok:
+    ended = reply.code == "changed"
+    if not reply.ok and not ended:
         return _enrolment(told=refusal("confirm", reply, ("code",))), status_of(reply)
     remember_code(True)
-    page = render_template("recovery_codes.html", **_frame(codes=texts(reply.body, "recovery_codes")))
+    codes = texts(reply.body, "recovery_codes")
+    page = render_template("recovery_codes.html", **_frame(codes=codes, ended=reply.message if ended else ""))
     response = Response(page, content_type="text/html; charset=utf-8")
-    renew(response, reply)
+    if ended:
+        drop_cookie(response)
+    else:
+        renew(response, reply)
     return response
 
 
@@ -82,6 +90,8 @@ def confirm_totp() -> Response | tuple[str, int] | str:
 @needs(Access.VIEWER)
 def remove_totp() -> Response | tuple[str, int]:
     reply = ask("totp_remove", proof())
+    if reply.code == "changed":
+        return back_to_login(reply)
     if not reply.ok:
         return _page(refusal("totp", reply), status_of(reply))
     remember_code(False)

@@ -17,6 +17,11 @@ ENDED = (
     "Your login has ended, because nothing was done for a while or it was ended elsewhere. "
     "Log in again: you come back to where you were."
 )
+BEHIND = {
+    "registered": "You are registered, but logging you in did not work. Log in now.",
+    "changed": "The change is made, but it ended your login and a new one did not work. Log in again.",
+}
+"""Codes of answers that refuse nothing: the act is done, and only the login that goes with it failed."""
 CROWDED = Reply(
     ok=False,
     code="crowded",
@@ -28,9 +33,10 @@ CROWDED = Reply(
 @pages.get("/login")
 @needs(Access.ANYONE)
 def login() -> str | Response:
-    if current_login() is not None or installation().users is not True:
+    notice = ENDED if request.args.get("ended") else BEHIND.get(request.args.get("after", ""), "")
+    # Just after the registration the runner may not have published yet that there is a user.
+    if current_login() is not None or (installation().users is not True and not notice):
         return redirect(url_for("home.home"))
-    notice = ENDED if request.args.get("ended") else ""
     return render_template(
         "login.html", title="Log in", username="", next=own_path(request.args.get("next")), notice=notice
     )
@@ -81,6 +87,14 @@ def enter(reply: Reply, to: str, *, totp: bool) -> Response:
     remember_code(totp)
     response = redirect(to, 303)
     renew(response, reply)
+    return response
+
+
+def back_to_login(reply: Reply) -> Response:
+    """After an act that is done and left the visitor without a login."""
+    session.clear()
+    response = redirect(url_for("login.login", after=reply.code), 303)
+    drop_cookie(response)
     return response
 
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from tbot_web.py.login_web import enter
+from tbot_web.py.login_web import back_to_login, enter
 from tbot_web.services import services
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.session_manager import device, token
@@ -34,6 +34,8 @@ def submit() -> Response | tuple[str, int]:
     reply = services().courier.ask("register", body, token=token(), ip=client_ip())
     if reply.ok:
         return enter(reply, url_for("recovery.recovery", first=1), totp=False)
+    if reply.code == "registered":
+        return back_to_login(reply)
     return redraw(reply.message, {f["key"]: f.get("message", "") for f in reply.faults}), 422
 
 

@@ -208,3 +208,19 @@ def test_a_change_whose_new_login_fails_says_that_it_is_made(ready: Any, monkeyp
     assert (reply.ok, reply.code) == (False, "changed")
     assert "Log in again" in reply.message
     assert ready.log_in(password=NEW).ok
+
+
+def test_recovery_codes_that_count_are_handed_over_even_when_the_new_login_fails(
+    ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    token = ready.register()
+    secret = ready.ask("totp_begin", step_up(), token).body["secret"]
+    monkeypatch.setattr(LoginSessions, "begin", fail)
+    reply = ready.ask("totp_confirm", {"code": ready.code(secret)}, token)
+    monkeypatch.undo()
+
+    assert (reply.ok, reply.code, len(reply.body["recovery_codes"])) == (False, "changed", 10)
+    assert ready.log_in().code == "code_needed"

@@ -144,3 +144,21 @@ def test_a_silent_runner_is_said_and_nothing_is_made_up(mine):
     assert answer.status_code == 503
     assert "The runner is silent." in answer.text
     assert "Not in use" not in answer.text
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/account", "change_account"), ("/account/totp/remove", "totp_remove")])
+def test_a_change_that_cost_the_login_leads_to_a_new_one_and_is_not_called_a_refusal(mine, path, kind):
+    mine.runner.refuse(kind, "changed", "It is changed; a new login failed: no space. Log in again.")
+    answer = mine.post(path, "/account", step_up_password="p")
+    assert (answer.status_code, answer.location) == (303, "/login?after=changed")
+    assert mine.browser.get_cookie("tbot_session") is None
+    assert "The change is made" in mine.browser.get(answer.location).text
+
+
+def test_recovery_codes_are_shown_even_when_the_new_login_failed(mine):
+    words = "It is changed; a new login failed: no space. Log in again."
+    mine.runner.refuse("totp_confirm", "changed", words, body={"recovery_codes": ["code-1", "code-2"]})
+    answer = mine.post("/account/totp/confirm", "/account", code="123456")
+    assert answer.status_code == 200
+    assert all(words in answer.text for words in ("code-2", "Keep these codes first. It is changed", 'href="/login"'))
+    assert mine.browser.get_cookie("tbot_session") is None

@@ -149,3 +149,12 @@ def test_registration_faults_show_beside_their_fields(site):
     page = site.post("/register", "/register", username="alex", email="e", password="p", again="p").text
     assert '<span class="fault">needs 15 characters</span>' in page
     assert "Correct what is marked." in page
+
+
+def test_a_registration_whose_login_failed_leads_to_the_login_before_the_runner_has_told_of_the_user(site):
+    site.provisioned(users=0)
+    site.runner.reply = Reply(ok=False, code="registered", message="You are registered. Logging you in failed.")
+    answer = site.post("/register", "/register", username="alex", email="e", password="p" * 15, again="p" * 15)
+    assert (answer.status_code, answer.location) == (303, "/login?after=registered")
+    assert "You are registered" in site.browser.get(answer.location).text
+    assert "Log in now" not in site.browser.get("/login?after=nonsense", follow_redirects=True).text
