@@ -16,6 +16,7 @@ from tbot_bot.support.path_resolver import Paths
 _log = get_logger("audit")
 EVENT = "state"
 _MOST_AT_ONCE = 500
+_Placed = tuple[tuple[int, str], Mapping[str, Any]]
 _LONGEST = {"from": 64, "to": 64, "why": 500}
 
 
@@ -44,23 +45,20 @@ class StateFollower:
             _log.error("state transitions wait to be audited", extra={"fields": {"why": str(error)}})
 
     def _enter(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        known = [row for row in rows if _place(row) is not None]
-        fresh = self._after_last(known)
+        fresh = self._after_last([(place, row) for row in rows if (place := _place(row)) is not None])
         if len(fresh) > _MOST_AT_ONCE:
             self._audit.record("state_rows_left_out", "runner", {"count": len(fresh) - _MOST_AT_ONCE})
-        for row in fresh[-_MOST_AT_ONCE:]:
+        for place, row in fresh[-_MOST_AT_ONCE:]:
             detail = {name: str(row.get(name) or "")[:longest] for name, longest in _LONGEST.items()}
-            place = _place(row)
-            assert place is not None
             self._audit.record(EVENT, str(row.get("by", ""))[:64], {**detail, "seq": place[0], "at": place[1]})
             self._last = place
 
-    def _after_last(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    def _after_last(self, rows: Sequence[_Placed]) -> Sequence[_Placed]:
         """The rows behind the last one entered. A log that no longer holds it was replaced: all of it is news."""
-        places = [_place(row) for row in rows]
+        places = [place for place, _ in rows]
         if self._last is None:
             # Releases before this one noted their own moves without a number; what came before theirs is history.
-            return [row for row in rows if str(row["at"]) > self._since]
+            return [(place, row) for place, row in rows if place[1] > self._since]
         if self._last in places:
             return rows[places.index(self._last) + 1 :]
         self._audit.record("state_log_replaced", "runner", {"expected": self._last[0], "found": len(rows)})

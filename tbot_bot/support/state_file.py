@@ -9,7 +9,8 @@ from typing import Any
 from tbot_bot.domain.errors import IllegalTransition, StateCorrupt
 from tbot_bot.domain.session import NEXT, BotState
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.atomic_file import LineLog, ensure_folder, open_shared, read_lines, write_bytes
+from tbot_bot.support.atomic_file import LineLog, ensure_folder, open_shared, write_bytes
+from tbot_bot.support.line_tail import newest_first
 from tbot_bot.support.path_resolver import Paths
 
 _MAX_BYTES = 64
@@ -44,8 +45,8 @@ class StateFile:
         """Why the state is what it is, in the words of whoever moved it; empty before the first move.
 
         What led to `shutdown_triggered` is the reason of the emergency before it, not that it ended well."""
-        rows = [row for row in read_lines(self._paths.state_log) if row.get("to") != BotState.SHUTDOWN_TRIGGERED]
-        return str(rows[-1].get("why", "")) if rows else ""
+        rows = newest_first(self._paths.state_log)
+        return next((str(row.get("why", "")) for row in rows if row.get("to") != BotState.SHUTDOWN_TRIGGERED), "")
 
     def last_move(self) -> dict[str, Any]:
         """The newest entry of the state log: seq, from, to, by, why, at; empty before the first move."""
@@ -78,8 +79,7 @@ class StateFile:
             self._write(now, to, by, why)
 
     def _write(self, now: BotState | None, to: BotState, by: str, why: str) -> None:
-        rows = read_lines(self._paths.state_log)
-        seq = int(rows[-1].get("seq", 0)) + 1 if rows else 1
+        seq = self._last_seq() + 1
         log = LineLog(self._paths.state_log, 0o644)
         try:
             stamp = self._clock.now().isoformat()
@@ -87,6 +87,11 @@ class StateFile:
         finally:
             log.close()
         write_bytes(self._paths.bot_state, to.encode() + b"\n", 0o644)
+
+    def _last_seq(self) -> int:
+        """Of the newest row that has one: a damaged log must never keep the state from moving."""
+        seqs = (row.get("seq") for row in newest_first(self._paths.state_log))
+        return next((seq for seq in seqs if isinstance(seq, int) and not isinstance(seq, bool)), 0)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

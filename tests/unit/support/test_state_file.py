@@ -103,3 +103,36 @@ def test_every_state_has_its_page_and_its_moves() -> None:
 def test_kill_is_possible_from_every_state_that_may_hold_positions() -> None:
     may_hold = ARMED_STATES | {BotState.IDLE, BotState.GRACEFUL_CLOSING, BotState.SHUTDOWN, BotState.ERROR}
     assert all(BotState.EMERGENCY_CLOSING in NEXT[state] for state in may_hold)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b'{"seq":7,"to":"id', b"[" * 100_000, b"\0" * 300_000 + b"\n", b'{"seq":"9"}\n', b'{"seq":true}\n', b'{"to":1}\n'],
+    ids=["torn", "nested", "huge", "text", "bool", "without"],
+)
+def test_a_damaged_last_line_keeps_no_move_from_being_made_and_numbered(
+    state: StateFile, tmp_path: Path, damage: bytes
+) -> None:
+    state.initialize("test")
+    with Paths(tmp_path).state_log.open("ab") as file:
+        file.write(damage)
+    state.move(BotState.INITIALIZE, BotState.PROVISIONING, "runner", "asked")
+    assert read_lines(Paths(tmp_path).state_log)[-1]["seq"] == 2
+    assert state.last_reason() == "asked"
+
+
+def test_a_move_reads_the_end_of_the_log_only(state: StateFile, tmp_path: Path) -> None:
+    state.initialize("test")
+    row = b'{"at":"2026-01-05T14:30:00+00:00","by":"bot","from":"idle","seq":100000,"to":"analyzing","why":"window"}\n'
+    log = Paths(tmp_path).state_log
+    log.write_bytes(row * 100_000)
+    before = _bytes_read()
+    state.move(None, BotState.PROVISIONING, "runner", "asked")
+    assert state.last_reason() == "asked"
+    assert _bytes_read() - before < 100_000 < log.stat().st_size
+    assert read_lines(log)[-1]["seq"] == 100_001
+
+
+def _bytes_read() -> int:
+    line = next(line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("rchar"))
+    return int(line.split()[1])
