@@ -20,6 +20,7 @@ from typing import Any
 from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder, json_line, make_folder, sync_folder, write_new
+from tbot_bot.support.decrypt_secrets import way_back
 from tbot_bot.support.encrypt_secrets import CATEGORIES, MANIFEST, SECRET_FILES, fingerprint, key_file, keys_in
 from tbot_bot.support.path_resolver import Paths
 
@@ -188,9 +189,9 @@ def faults_of(folder: Path, keys: Path | None = None) -> tuple[str, ...]:
         if _closed_to_us(path):
             closed = True
         elif not path.is_file() or path.is_symlink():
-            faults.append(f"{name} is missing from generation {folder.name}: {_way_back(name)}")
+            faults.append(f"{name} is missing from generation {folder.name}. {way_back(name)}")
         elif _sha256(path) != checksum:
-            faults.append(f"{name} is not as it was written (generation {folder.name}): {_way_back(name)}")
+            faults.append(f"{name} is not as it was written (generation {folder.name}). {way_back(name)}")
     extra = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
     faults += [f"{name} does not belong to generation {folder.name}" for name in sorted(extra - {*listed, MANIFEST})]
     if not faults and not closed and not _genuine(data, manifest, keys or folder / "keys"):
@@ -205,15 +206,6 @@ def _closed_to_us(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(facts.st_mode) and facts.st_uid != os.geteuid() and not os.access(path, os.R_OK)
-
-
-def _way_back(name: str) -> str:
-    """For who finds `name` of the generation in use lost or damaged."""
-    if name == "keys/login.key":
-        return "restore a backup; without it nobody can log in"
-    if name.startswith("keys/"):
-        return f"restore a backup, or mark the category {Path(name).stem} as lost on the page Keys"
-    return "restore a backup, or save the configuration again"
 
 
 def _genuine(data: bytes, manifest: dict[str, Any], keys: Path) -> bool:

@@ -14,14 +14,15 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from tbot_bot.domain.errors import SecretUnavailable
 from tbot_bot.support.atomic_file import ensure_folder
+from tbot_bot.support.decrypt_secrets import way_back
 from tbot_bot.support.encrypt_secrets import fingerprint, wrapping
 from tbot_bot.support.key_use import CountedCipher
 
 VERSION = 2
 _LOGIN_KEY = "login_key"
 _WRONG_KEY = (
-    "login.key does not open the user database. If keys were being replaced just now, try again; "
-    "otherwise restore both from a backup. Nothing was changed."
+    "login.key does not open the user database, and nothing was changed. If keys were being replaced just now, try "
+    f"again. {way_back('keys/login.key')}"
 )
 
 _TABLES = """

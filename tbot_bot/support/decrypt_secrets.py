@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 _TRIES = 5
 _PAUSE = 0.01
 _MAX_FILE = 4 * 1024 * 1024
+_NEEDED_TO_LOG_IN = frozenset(f"keys/{key_file(category)}" for category in ("login", "session"))
 _REFILL = (
     "Export the keys anew on the installation they were made on, fill the folder with "
     "`python -m tbot_bot.runtime.unseal_keys`, and start again. Nothing was changed."
@@ -44,7 +45,8 @@ class GenerationFolder:
         try:
             wrapping(keys)
         except ValueError as error:
-            raise SecretUnavailable(f"keys/{key_file(category)} holds no key. {_way_back(category)}") from error
+            name = f"keys/{key_file(category)}"
+            raise SecretUnavailable(f"{name} holds no key. {way_back(name)}") from error
         return keys
 
     @counted("decrypt")
@@ -57,7 +59,7 @@ class GenerationFolder:
         except InvalidToken as error:
             raise SecretUnavailable(
                 f"secrets/{name} cannot be decrypted with keys/{key_file(category)}: one of them is damaged. "
-                + _way_back(category)
+                + way_back(f"keys/{key_file(category)}")
             ) from error
 
     def key_data(self, category: str) -> bytes:
@@ -100,7 +102,7 @@ class GenerationFolder:
         with os.fdopen(handle, "rb") as file:
             data = file.read(_MAX_FILE)
         if not data:
-            raise SecretUnavailable(f"{name} is empty; restore it from a backup")
+            raise SecretUnavailable(f"{name} is empty. {way_back(name)}")
         return data
 
 
@@ -121,13 +123,21 @@ def _exact(token: bytes) -> bytes:
     return token
 
 
-def _way_back(category: str) -> str:
-    if category in {"login", "session"}:
+def way_back(name: str) -> str:
+    """What whoever finds the file `name` of the generation in use lost or damaged can do, in sentences."""
+    category = Path(name).stem
+    if name in _NEEDED_TO_LOG_IN:
         return (
             "Nobody can log in until that is put right: put the file back, or stop the runner, move the link "
-            "tbot_bot/storage/current away, start it, and restore a backup on the page."
+            "tbot_bot/storage/current away, start it, and restore a backup on its first page with the recovery key."
         )
-    return f"Restore a backup, or mark the category {category} as lost on the page Keys: its values are asked again."
+    if name.startswith("keys/"):
+        return (
+            f"Mark the category {category} as lost on the page Keys (its values are asked again), or restore a backup."
+        )
+    if name.startswith("secrets/"):
+        return "Save the configuration again, or restore a backup."
+    return "Put it back from a copy, or restore a backup."
 
 
 def with_generation(paths: Paths, use: Callable[[GenerationFolder], _T], purpose: str = "") -> _T:
@@ -146,7 +156,7 @@ def with_generation(paths: Paths, use: Callable[[GenerationFolder], _T], purpose
             os.close(handle)
         time.sleep(_PAUSE)
     name = missing.filename if missing is not None else "a file"
-    raise SecretUnavailable(f"{name} is missing from the current generation; restore it from a backup") from missing
+    raise SecretUnavailable(f"{name} is missing from the current generation. {way_back(name)}") from missing
 
 
 def in_folder(folder: Path, use: Callable[[GenerationFolder], _T], purpose: str) -> _T:

@@ -50,8 +50,7 @@ class StateFile:
 
     def last_move(self) -> dict[str, Any]:
         """The newest entry of the state log: seq, from, to, by, why, at; empty before the first move."""
-        rows = read_lines(self._paths.state_log)
-        return rows[-1] if rows else {}
+        return next(newest_first(self._paths.state_log), {})
 
     def initialize(self, by: str) -> None:
         """Write `initialize` on a system that has no state yet; an existing state is left alone."""

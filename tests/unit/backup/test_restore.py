@@ -11,12 +11,14 @@ import pytest
 from tbot_bot.accounting.store import LedgerStore, create
 from tbot_bot.backup import restore, shelf, swap
 from tbot_bot.backup.recovery import parse_recovery_key
+from tbot_bot.config.build_check import check
 from tbot_bot.config.progress import Progress
 from tbot_bot.config.provisioning_helper import TITLES, Tools
 from tbot_bot.config.security_bot import open_config
 from tbot_bot.reporting.audit_verify import verify
 from tbot_bot.runtime.provisioning import open_audit
 from tbot_bot.support import atomic_file
+from tbot_bot.support.atomic_file import write_bytes
 from tbot_bot.support.audit_anchors import known_anchors
 from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
@@ -179,6 +181,29 @@ def test_a_lost_key_comes_back_from_the_backup_that_still_has_it(rig: Any) -> No
     audit.close()
     rig.start()
     assert rig.log_in().ok
+
+
+@pytest.mark.parametrize("category", ["login", "session"])
+def test_the_way_back_that_a_damaged_login_key_names_works(rig: Any, category: str) -> None:
+    made = rig.back_up()
+    rig.stop()
+    write_bytes(rig.paths.keys / f"{category}.key", b"no key at all")
+    rig.start()
+    told = rig.log_in().message
+    assert "move the link tbot_bot/storage/current away" in told
+    assert "page Keys" not in told
+    assert "page Keys" not in "".join(check(rig.paths))
+
+    rig.stop()
+    rig.paths.current_generation.rename(rig.paths.storage / "moved-away")
+    rig.token = ""
+    rig.start()
+    assert rig.published("system")["users"] == 0, "so the first page is shown, and asks for no login"
+    reply = rig.restore(made.name, *PARTS)
+
+    assert reply.ok, reply
+    assert rig.log_in().ok
+    assert check(rig.paths) == ()
 
 
 def test_a_lost_audit_log_is_restored_goes_on_and_says_so(rig: Any) -> None:
