@@ -2,19 +2,24 @@
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 from waitress.server import create_server
 
-from tbot_bot.interface import SystemClock, protect, root
+from tbot_bot.interface import SdNotify, SystemClock, protect, root
 from tbot_web.app import create_app
 from tbot_web.security import MAX_BODY
 
 LOOPBACK = "127.0.0.1"
 BAD_SETTING = 78
+_FIRST_PASSED = 3
+"""The first descriptor that systemd passes."""
+_NO_DESCRIPTOR = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +39,39 @@ def listen_from(environment: Mapping[str, str]) -> Listen:
     return Listen(int(text), tuple(n.strip().lower() for n in names.split(",") if n.strip()))
 
 
+def passed_socket(environment: Mapping[str, str], pid: int) -> socket.socket | None:
+    """The socket that systemd listens on for us; None outside it. Raises ValueError when there are several."""
+    if environment.get("LISTEN_PID") != str(pid):
+        return None
+    if environment.get("LISTEN_FDS") != "1":
+        raise ValueError("tbot-web.socket must have one ListenStream")
+    return socket.socket(fileno=_FIRST_PASSED)
+
+
+class Pulse:
+    """Member of the server's own loop, which asks every member each turn: that is when the watchdog is fed."""
+
+    accepting = False
+
+    def __init__(self, notify: SdNotify) -> None:
+        self._notify = notify
+
+    def readable(self) -> bool:
+        self._notify.beat()
+        return False
+
+    def writable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """The loop closes its members at its end; there is nothing to close."""
+
+
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C. Always on loopback; with TBOT_WEB_HOSTS, a TLS proxy there is trusted."""
     try:
         listen = listen_from(os.environ)
+        passed = passed_socket(os.environ, os.getpid())
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_SETTING
@@ -53,10 +87,13 @@ def main() -> int:
         if listen.hosts
         else {}
     )
+    place: dict[str, Any] = {"sockets": [passed]} if passed else {"host": LOOPBACK, "port": listen.port}
+    notify = SdNotify()
+    members: dict[int, Any] = {_NO_DESCRIPTOR: Pulse(notify)}
     server = create_server(
         app,
-        host=LOOPBACK,
-        port=listen.port,
+        map=members,
+        **place,
         threads=8,
         connection_limit=1000,
         channel_timeout=5,
@@ -66,7 +103,9 @@ def main() -> int:
         ident=None,
         **proxied,
     )
+    notify.ready()
     server.run()
+    notify.stopping()
     server.close()
     return 0
 

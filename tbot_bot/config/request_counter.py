@@ -1,5 +1,6 @@
 """From a file in `control/requests/` to a sealed reply: claim, open, refuse what is not true and fresh, act once."""
 
+import contextlib
 import os
 import re
 import sys
@@ -209,7 +210,8 @@ def _give_way() -> None:
     if sys.platform == "linux":
         thread = threading.get_native_id()
         if os.getpriority(os.PRIO_PROCESS, thread) < _NICE:
-            os.setpriority(os.PRIO_PROCESS, thread, _NICE)
+            with contextlib.suppress(PermissionError):
+                os.setpriority(os.PRIO_PROCESS, thread, _NICE)
 
 
 class _Line:

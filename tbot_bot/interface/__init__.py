@@ -5,8 +5,9 @@ from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.hygiene import harden
 from tbot_bot.support.logs import configure, report_uncaught
 from tbot_bot.support.path_resolver import Paths, root_from_environment
+from tbot_bot.support.sd_notify import SdNotify
 
-__all__ = ["Clock", "Paths", "SystemClock", "protect", "root"]
+__all__ = ["Clock", "Paths", "SdNotify", "SystemClock", "protect", "root"]
 
 
 def root() -> Paths:

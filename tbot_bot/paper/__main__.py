@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tbot_bot.domain.money import parse_decimal
-from tbot_bot.paper.server import serve
+from tbot_bot.paper.server import PaperServer, serve
 from tbot_bot.paper.settings import VenueSettings
 from tbot_bot.support.path_resolver import Paths, root_from_environment
 from tbot_bot.support.process import Process, run
@@ -47,9 +47,22 @@ def settings_from(arguments: list[str]) -> VenueSettings:
     )
 
 
-def main(_process: Process) -> None:
+BEAT_SECONDS = 1.0
+
+
+def main(process: Process) -> None:
     """The venue ends by itself on SIGTERM and SIGINT."""
-    asyncio.run(serve(settings_from(sys.argv[1:])))
+
+    def ready(server: PaperServer) -> None:
+        process.notify.ready()
+        beat(server)
+
+    def beat(server: PaperServer) -> None:
+        """From the loop that moves the market; a market that no longer moves feeds nothing."""
+        process.notify.beat()
+        asyncio.get_running_loop().call_later(BEAT_SECONDS, beat, server)
+
+    asyncio.run(serve(settings_from(sys.argv[1:]), ready))
 
 
 if __name__ == "__main__":

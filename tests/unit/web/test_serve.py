@@ -10,7 +10,8 @@ import urllib.request
 
 import pytest
 
-from tbot_web.serve import listen_from
+from tbot_bot.interface import SdNotify
+from tbot_web.serve import Pulse, listen_from, passed_socket
 
 
 def test_it_listens_on_8080_for_loopback_names_alone_by_default():
@@ -26,6 +27,29 @@ def test_a_proxys_names_are_taken_from_the_environment():
 def test_a_bad_port_is_refused_with_what_to_do(port):
     with pytest.raises(ValueError, match="give a port from 1 to 65535"):
         listen_from({"TBOT_WEB_PORT": port})
+
+
+def test_without_systemd_no_socket_is_passed():
+    assert passed_socket({}, 7) is None
+    assert passed_socket({"LISTEN_PID": "8", "LISTEN_FDS": "1"}, 7) is None
+
+
+def test_two_passed_sockets_are_refused():
+    with pytest.raises(ValueError, match="one ListenStream"):
+        passed_socket({"LISTEN_PID": "7", "LISTEN_FDS": "2"}, 7)
+
+
+def test_each_turn_of_the_servers_loop_feeds_the_watchdog(tmp_path, monkeypatch):
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(address)
+        systemd.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+        pulse = Pulse(SdNotify())
+
+        assert not pulse.readable()
+        assert not pulse.writable()
+        assert systemd.recv(100) == b"WATCHDOG=1"
 
 
 def free_port():
