@@ -37,12 +37,13 @@ test: setup-dev ## every test that can run here
 	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow"
 	$(PY) -m pytest -n 2 --dist loadgroup -m slow
 
-check: setup-dev ## ruff, mypy --strict, import contracts, secret scan, generated docs
+check: setup-dev ## ruff, mypy --strict, import contracts, secret scan, units, generated docs
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m tools.secret_scan
+	$(PY) -m tools.units
 	$(PY) -m tools.render_docs --check
 
 bench: setup-dev ## measures against references in the same run (PART=name)

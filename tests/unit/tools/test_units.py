@@ -1,0 +1,44 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import lacking
+from tools.units import LIMITS, faults, rendered, score, verify
+
+GOOD = "[Service]\nExecStart=/bin/true\n"
+
+
+@pytest.fixture(autouse=True)
+def analyzer() -> None:
+    if shutil.which("systemd-analyze") is None:
+        lacking("systemd is not installed (apt-get install systemd)")
+
+
+def unit(folder: Path, text: str) -> Path:
+    path = folder / "x.service"
+    path.write_text(text)
+    return path
+
+
+def test_our_units_are_sound_and_no_more_exposed_than_noted(tmp_path: Path) -> None:
+    assert tuple(faults(rendered(tmp_path), LIMITS)) == ()
+
+
+def test_every_limit_is_that_of_a_unit_and_every_service_has_one(tmp_path: Path) -> None:
+    assert {path.name for path in rendered(tmp_path) if path.suffix == ".service"} == set(LIMITS)
+
+
+def test_a_limit_is_not_higher_than_it_must_be(tmp_path: Path) -> None:
+    services = [path for path in rendered(tmp_path) if path.suffix == ".service"]
+    assert {path.name: score(path).tenths for path in services} == LIMITS
+
+
+@pytest.mark.parametrize("text", ["[Service]\nExecStart=/bin/true\nNoSuchSetting=yes\n", "[Service]\nType=notify\n"])
+def test_a_unit_that_systemd_does_not_understand_is_refused(tmp_path: Path, text: str) -> None:
+    assert verify((unit(tmp_path, text),))
+
+
+def test_a_unit_without_hardening_is_refused(tmp_path: Path) -> None:
+    found = tuple(faults((unit(tmp_path, GOOD),), {"x.service": 30}))
+    assert [words for words in found if "more than the 3.0" in words]
