@@ -36,6 +36,7 @@ from tbot_bot.support.atomic_file import ensure_folder
 from tbot_bot.support.doorbell import Doorbell
 from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.sd_notify import SdNotify
 from tbot_bot.support.sealing import load_or_create_private_key, write_public_key
 from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
@@ -45,6 +46,8 @@ _POLL = 1.0
 _REFRESH = 10.0
 _SECOND_LOOKS = (0.0003, 0.0005, 0.001, 0.002, 0.004)
 _CALM_DOWN = 0.05
+_RECOVERING = 600.0
+"""Seconds that the start may take to go back or forward with what a crash interrupted."""
 
 
 class ProvisioningRunner:
@@ -109,22 +112,36 @@ class ProvisioningRunner:
         """Who answers requests, for those who bring them by hand instead of through files."""
         return self._desk
 
-    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
-        """Recover, then serve until `stop`; `beat` is called at least every second from the working loop."""
+    def run(self, stop: threading.Event, notify: SdNotify) -> None:
+        """Recover, then serve until `stop`. The watchdog is fed at least every second, and no longer once a request has
+        been worked on for so long that its worker must be hanging."""
         try:
-            self._rotation.recover()
-            self._provisioning.recover()
-            self._follower.take()
-            self._refresh()
-            write_public_key(self._paths.runner_public_key, self._key)
+            with notify.patient(_RECOVERING):
+                self._recover()
+            notify.ready()
             _log.info("runner ready", extra={"fields": {"generation": current_number(self._paths)}})
             while not stop.is_set():
-                beat()
+                if not self._counter.hangs:
+                    notify.beat()
+                notify.status(self._status())
                 self._round()
+            notify.stopping()
         finally:
             self._doorbell.close()
             self._counter.close()
             self._follower.take()
+
+    def _recover(self) -> None:
+        self._rotation.recover()
+        self._provisioning.recover()
+        self._follower.take()
+        self._refresh()
+        write_public_key(self._paths.runner_public_key, self._key)
+
+    def _status(self) -> str:
+        generation = current_number(self._paths)
+        made = "waiting for first provisioning" if generation is None else f"generation {generation}"
+        return f"{made} · {self._counter.waiting} requests waiting"
 
     def _round(self) -> None:
         rung = self._doorbell.wait(_POLL)

@@ -31,6 +31,8 @@ _NICE = 10
 _REPLY_MODE = 0o640
 _AUDIT_EVERY = 1.0
 _SHOWN_REFUSALS = 5
+_LONGEST_WORK = 1800.0
+"""Seconds after which whoever still works on one request is taken for hanging; a restore is the longest."""
 
 
 class RequestCounter:
@@ -91,6 +93,16 @@ class RequestCounter:
     def under_attack(self) -> bool:
         """Whether bad files came in just now, so that the caller slows down instead of spinning."""
         return bool(self._refused)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that were taken in and are not answered yet."""
+        return sum(line.waiting for line in self._lines.values())
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a request has been worked on for longer than any takes."""
+        return any(line.busy_for > _LONGEST_WORK for line in self._lines.values())
 
     def sweep(self) -> None:
         """Remove replies that nobody will fetch any more."""
@@ -220,13 +232,31 @@ class _Line:
     def __init__(self, lane: Lane) -> None:
         self._worker = ThreadPoolExecutor(1, f"{lane}-requests", initializer=_give_way)
         self._pending: list[Future[None]] = []
+        self._began: float | None = None
+
+    @property
+    def waiting(self) -> int:
+        return len(self._pending)
+
+    @property
+    def busy_for(self) -> float:
+        """Seconds since the worker began with the request that it works on; 0 when it rests."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     @property
     def has_room(self) -> bool:
         return len(self._pending) < _MAX_SLOW
 
     def add(self, act: Callable[[Request], None], request: Request) -> None:
-        self._pending.append(self._worker.submit(act, request))
+        self._pending.append(self._worker.submit(self._work, act, request))
+
+    def _work(self, act: Callable[[Request], None], request: Request) -> None:
+        self._began = time.monotonic()
+        try:
+            act(request)
+        finally:
+            self._began = None
 
     def settle(self) -> None:
         """Collect what is finished; an unexpected error in one ends the process rather than hide."""

@@ -21,6 +21,9 @@ from tbot_bot.support.process import Process, run
 from tbot_bot.support.snapshot import Publisher
 from tbot_bot.support.state_file import StateFile
 
+STARTING_SECONDS = 600.0
+"""Put back what a crash interrupted, and read the audit log's end; a large restore is the longest of it."""
+
 
 def build_runner(
     paths: Paths, bcrypt_cost: int = BCRYPT_COST, audit: AuditWriter | None = None, watch: AuditWatch | None = None
@@ -52,14 +55,13 @@ def open_audit(paths: Paths) -> AuditWriter:
 
 def serve(process: Process) -> None:
     paths = Paths(root_from_environment())
-    require_no_plaintext(paths)
-    audit = open_audit(paths)
+    with process.notify.patient(STARTING_SECONDS):
+        require_no_plaintext(paths)
+        audit = open_audit(paths)
     KEY_USE.attach("runner", audit)
     watch = AuditWatch(AuditTrail(paths), audit)
     watch.start(process.stop)
-    runner = build_runner(paths, audit=audit, watch=watch)
-    process.notify.ready()
-    runner.run(process.stop, process.notify.beat)
+    build_runner(paths, audit=audit, watch=watch).run(process.stop, process.notify)
 
 
 if __name__ == "__main__":

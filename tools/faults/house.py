@@ -16,6 +16,7 @@ from tbot_bot.runtime.provisioning import build_runner
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.envelope import Reply, Request
 from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.sd_notify import SdNotify
 from tbot_bot.support.sealing import new_private_key, public_bytes
 
 ADDRESS = "192.0.2.7"
@@ -40,7 +41,7 @@ class House:
         self._runner = build_runner(self.paths, CHEAP_BCRYPT)
         stop = threading.Event()
         stop.set()
-        self._runner.run(stop, lambda: None)
+        self._runner.run(stop, SdNotify())
 
     def ask(self, kind: str, body: Mapping[str, Any] | None = None, token: str | None = None) -> Reply:
         """The desk's answer, and all that is done after it."""

@@ -21,6 +21,7 @@ from tbot_bot.runtime.provisioning import build_runner, open_audit
 from tbot_bot.support.atomic_file import LineLog, ensure_folder, write_bytes
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.sd_notify import SdNotify
 
 PASSWORD = "a battery of horses"
 STEP_UP = {"password": PASSWORD, "code": ""}
@@ -47,7 +48,7 @@ class Rig:
 
         def run() -> None:
             try:
-                runner.run(self._stop, lambda: None)
+                runner.run(self._stop, SdNotify())
             except BaseException as error:
                 self._crash.append(error)
 

@@ -28,6 +28,7 @@ from tbot_bot.support.atomic_file import write_bytes
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.envelope import Request
 from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.sd_notify import SdNotify
 from tbot_bot.support.snapshot import Publisher
 
 PASSWORD = "a battery of horses"
@@ -49,6 +50,22 @@ class AheadClock(SystemClock):
         self.ahead += timedelta(**by)
 
 
+class Pulse(SdNotify):
+    """Counts the beats and keeps what else is said."""
+
+    def __init__(self) -> None:
+        super().__init__(environment={})
+        self.beats = 0
+        self.said: list[str] = []
+
+    def beat(self) -> None:
+        self.beats += 1
+        super().beat()
+
+    def _send(self, text: str) -> None:
+        self.said.append(text)
+
+
 class Rig:
     """One runner; `start` and `stop` may be repeated, as a restart."""
 
@@ -64,7 +81,7 @@ class Rig:
         )
         self.token = ""
         self.cost = CHEAP
-        self.beats = 0
+        self.pulse = Pulse()
         self._thread: threading.Thread | None = None
         self._crash: list[BaseException] = []
 
@@ -84,7 +101,7 @@ class Rig:
 
         def run() -> None:
             try:
-                runner.run(self._stop, self._beat)
+                runner.run(self._stop, self.pulse)
             except BaseException as error:
                 self._crash.append(error)
 
@@ -173,9 +190,6 @@ class Rig:
         while not true():
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.01)
-
-    def _beat(self) -> None:
-        self.beats += 1
 
     def _create_ledger(self) -> None:
         if self.ledger_fails is not None:

@@ -33,6 +33,7 @@ from tbot_bot.reporting.audit import AuditWriter
 from tbot_bot.support.atomic_file import write_bytes
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.sd_notify import SdNotify
 from tbot_bot.support.snapshot import Publisher
 
 paths, fatal, clock = Paths(Path(sys.argv[1])), int(sys.argv[2]), SystemClock()
@@ -55,7 +56,7 @@ runner = ProvisioningRunner(
     paths, clock, create_ledger=lambda: write_bytes(paths.ledger_db, b"ledger"), audit=AuditWriter(paths, clock),
     publisher=Publisher(paths, "runner", clock), build_check=lambda: check(paths), bcrypt_cost=4,
 )
-runner.run(stop, lambda: None)
+runner.run(stop, SdNotify())
 print(calls)
 """
 

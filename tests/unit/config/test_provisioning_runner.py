@@ -4,13 +4,18 @@ import json
 import os
 import re
 import stat
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tbot_bot.config import request_counter
 from tbot_bot.config.audit_intake import TOLD_BY_OTHERS
+from tbot_bot.config.passwords import Hasher
+from tbot_bot.config.provisioning_helper import Provisioning
 from tbot_bot.config.security_bot import open_secrets
 from tbot_bot.domain.errors import LedgerRefused
 from tbot_bot.domain.session import BotState
@@ -399,10 +404,60 @@ def test_an_unusable_reply_key_hurts_no_one(rig: Any) -> None:
 def test_the_runner_rests_when_nothing_comes_in(rig: Any) -> None:
     (rig.paths.requests / "stuck").mkdir()
     rig.until(lambda: not (rig.paths.requests / "stuck").exists())
-    before = rig.beats
-    rig.until(lambda: rig.beats > before + 1, 5)
+    before = rig.pulse.beats
+    rig.until(lambda: rig.pulse.beats > before + 1, 5)
 
-    assert rig.beats < before + 10
+    assert rig.pulse.beats < before + 10
+
+
+def test_the_runner_is_ready_when_it_can_be_asked_and_says_what_it_has(ready: Any) -> None:
+    said = ready.pulse.said
+    assert [text for text in said if text in ("READY=1", "STOPPING=1")] == ["READY=1"]
+    ready.until(lambda: "STATUS=generation 1 · 0 requests waiting" in said)
+    ready.stop()
+    assert [text for text in said if text in ("READY=1", "STOPPING=1")] == ["READY=1", "STOPPING=1"]
+
+
+def test_it_is_not_ready_while_it_recovers_and_that_may_take_its_time(
+    rig: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.stop()
+    before = len(rig.pulse.said)
+    seen: list[list[str]] = []
+    real = Provisioning.recover
+
+    def recover(self: Provisioning) -> None:
+        seen.append(rig.pulse.said[before:])
+        real(self)
+
+    monkeypatch.setattr(Provisioning, "recover", recover)
+    rig.start()
+    assert seen == [["EXTEND_TIMEOUT_USEC=600000000"]]
+    rig.until(lambda: "READY=1" in rig.pulse.said[before:])
+
+
+def test_a_request_that_hangs_stops_the_heartbeat(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    real = Hasher.matches
+
+    def slow(self: Hasher, *given: Any) -> bool:
+        released.wait(20)
+        return real(self, *given)
+
+    monkeypatch.setattr(Hasher, "matches", slow)
+    monkeypatch.setattr(request_counter, "_LONGEST_WORK", 0.3)
+    asker = threading.Thread(target=ready.log_in)
+    asker.start()
+    try:
+        ready.until(lambda: ready.runner._counter.hangs)
+        time.sleep(0.1)  # the beat that was under way
+        beats = ready.pulse.beats
+        time.sleep(1.5)
+        assert ready.pulse.beats == beats
+    finally:
+        released.set()
+        asker.join()
+    ready.until(lambda: ready.pulse.beats > beats)
 
 
 def test_planted_secrets_appear_in_no_file_and_no_log(rig: Any, caplog: pytest.LogCaptureFixture) -> None:
