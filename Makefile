@@ -55,7 +55,7 @@ campaign: setup-dev ## fault campaigns (PART=name SIZE=small|full)
 audit: setup-dev ## known vulnerabilities in the locked dependencies (asks the advisory database)
 	.venv/bin/pip-audit --require-hashes -r requirements/base.txt
 
-docs: setup-dev ## docs/configuration.md from the schema
+docs: setup-dev ## docs/configuration.md and docs/architecture.svg from the code
 	$(PY) -m tools.render_docs
 
 lock: ## resolve requirements/*.in anew, with hashes (needs uv)

@@ -1,6 +1,6 @@
 """Writes what in `docs/` is made from the code: `python -m tools.render_docs`; `--check` only compares.
 
-`configuration.md` from the table of keys."""
+`configuration.md` from the table of keys, `architecture.svg` from the units, users, folders and the import contract."""
 
 import argparse
 import sys
@@ -12,6 +12,7 @@ from tbot_bot.config.keys import Group, KeySpec
 from tbot_bot.config.rules import RULES
 from tbot_bot.config.schema import KEYS
 from tbot_bot.support.path_resolver import CODE_ROOT
+from tools.picture.drawing import draw, read_facts
 
 DOCS = CODE_ROOT / "docs"
 
@@ -66,7 +67,12 @@ def _rules() -> Iterator[str]:
     yield "- VERSION_TAG equals the version in `VERSION.md`."
 
 
-MADE: Mapping[str, Callable[[], str]] = {"configuration.md": configuration}
+def architecture() -> str:
+    """The picture."""
+    return draw(read_facts(CODE_ROOT))
+
+
+MADE: Mapping[str, Callable[[], str]] = {"configuration.md": configuration, "architecture.svg": architecture}
 
 
 def stale(folder: Path) -> list[str]:

@@ -8,7 +8,6 @@ from tbot_web.support.ask import NOTHING, WORK_SECONDS, Told, ask, proof, refusa
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.restore_preview import Preview, carried, read_preview
 from tbot_web.support.session_manager import current_login
-from tbot_web.support.shelf import read_shelf
 from tbot_web.support.utils_web import installation, plain
 
 pages = Blueprint("restore", __name__)
@@ -64,10 +63,13 @@ def _proof() -> dict[str, dict[str, str]]:
 
 def _choose(told: Told) -> str:
     snapshot = services().published.read("backups")
-    backups = rows(snapshot.body, "backups") if snapshot is not None else []
-    shelf = read_shelf()
-    chosen = plain(request.values.get("backup"))
-    return render_template("restore.html", title=TITLE, told=told, backups=backups, shelf=shelf, chosen=chosen)
+    return render_template(
+        "restore.html",
+        title=TITLE,
+        told=told,
+        backups=rows(snapshot.body, "backups") if snapshot is not None else [],
+        chosen=plain(request.values.get("backup")),
+    )
 
 
 def _confirm(shown: Preview, told: Told = NOTHING, parts: list[str] | None = None) -> str:

@@ -23,16 +23,6 @@ MADE_BY_OTHERS = frozenset(
 )
 """Parts of the state whose names path_resolver leaves to the one module that uses them."""
 
-AWAITED = frozenset(
-    {
-        f"tbot-{name}.service"
-        for name in ("web", "provisioning", "bot", "universe", "backtest", "backup", "drill", "paper")
-    }
-    | {"tbot-web.socket", "tbot.target", "SERVICE_STOP"}
-    | {"tbot_bot/core/databases/ledger/LEDGER.db"}
-)
-"""Named by the pages, and about to come with the units."""
-
 each_page = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 
 
@@ -64,7 +54,7 @@ def test_every_link_leads_somewhere(page: Page) -> None:
         if not path.exists() or (anchor and anchor not in _anchors(path)):
             broken.append(link)
 
-    assert sorted(set(broken) - AWAITED) == []
+    assert broken == []
 
 
 def _anchors(path: Path) -> frozenset[str]:
@@ -76,7 +66,7 @@ def test_every_setting_and_variable_exists(page: Page) -> None:
     known = {name for spec in KEYS for name in (spec.name, *spec.aliases)} | words_of_the_code()
     named = set(re.findall(r"(?<![\w/.<-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w*])", page.text))
 
-    assert sorted(named - known - AWAITED) == []
+    assert sorted(named - known) == []
 
 
 @each_page
@@ -115,7 +105,7 @@ def test_every_unit_exists(page: Page) -> None:
     }
     units = {path.name for path in (REPOSITORY / "systemd").glob("*")}
 
-    assert sorted(named - units - {"tbot-keys.service"} - AWAITED) == []
+    assert sorted(named - units - {"tbot-keys.service"}) == []
 
 
 @each_page
@@ -135,7 +125,7 @@ def test_every_file_of_the_state_is_one_that_the_code_uses(page: Page) -> None:
     tops = "control|output|backtest_results|tbot_bot/storage|tbot_bot/core"
     named = set(re.findall(rf"(?<![\w.-])((?:{tops})/[\w./@-]+\w)", page.text))
 
-    assert sorted(name for name in named - AWAITED if not _known(name)) == []
+    assert sorted(name for name in named if not _known(name)) == []
 
 
 @cache

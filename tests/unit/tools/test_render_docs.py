@@ -20,10 +20,10 @@ def test_every_key_is_on_the_page_once() -> None:
 
 def test_a_stale_file_is_reported_and_then_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert render_docs.main([], tmp_path) == 0
-    (tmp_path / "configuration.md").write_text("old")
+    (tmp_path / "architecture.svg").write_text("<svg/>")
 
     assert render_docs.main(["--check"], tmp_path) == 1
-    assert "configuration.md is stale" in capsys.readouterr().err
-    assert (tmp_path / "configuration.md").read_text() == "old"
+    assert "architecture.svg is stale" in capsys.readouterr().err
+    assert (tmp_path / "architecture.svg").read_text() == "<svg/>"
     assert render_docs.main([], tmp_path) == 0
     assert render_docs.main(["--check"], tmp_path) == 0
