@@ -83,7 +83,8 @@ def _faults(folder: Path) -> Iterator[str]:
 
 def private_faults(path: Path, *, shared: bool = False) -> Iterator[str]:
     """Whether `path` is its owner's alone. `shared`: in a folder that belongs to a group of ours, it may read."""
-    facts, folder = path.stat(), path.parent.stat()
+    # Through its name in use it lies in another folder than its own.
+    facts, folder = path.stat(), path.resolve().parent.stat()
     name = f"{path.parent.name}/{path.name}"
     allowed = 0o750 if shared and folder.st_mode & stat.S_ISGID else 0o700
     if stat.S_IMODE(facts.st_mode) & 0o777 & ~allowed:
