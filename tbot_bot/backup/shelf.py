@@ -1,7 +1,9 @@
 """The folder `storage/backups/`: what lies there, and what the backup process remembers about it."""
 
+import grp
 import json
 import os
+import pwd
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -25,6 +27,7 @@ _STAMP = "%Y%m%dT%H%M%S"
 _MEMORY = "state.json"
 _BUSY = ".busy"
 _LOOK_SECONDS = 0.2
+_MOST_NAMES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,32 @@ def on_shelf(paths: Paths) -> tuple[Path, ...]:
         return ()
     found = (path for path in paths.backups.iterdir() if _FILE.fullmatch(path.name))
     return tuple(sorted((path for path in found if path.is_file() and not path.is_symlink()), reverse=True))
+
+
+def shelf_facts(paths: Paths) -> Mapping[str, Any]:
+    """For whoever brings a backup from elsewhere: where it belongs, as whose file, and what lies there now."""
+    try:
+        names = [path.name for path in on_shelf(paths)[:_MOST_NAMES]]
+    except OSError as error:
+        _log.warning("the backups cannot be listed", extra={"fields": {"why": error.strerror}})
+        names = []
+    user, group = os.geteuid(), os.getegid()
+    return {"folder": str(paths.backups), "uid": user, "owner": _user(user), "group": _group(group), "files": names}
+
+
+def _user(number: int) -> str:
+    """Its name, or the number where nobody gave it one, as in a container."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
 
 
 def newest(paths: Paths) -> Path | None:

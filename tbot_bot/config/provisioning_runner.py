@@ -6,7 +6,8 @@ publishes the form, the progress and facts about the installation."""
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tbot_bot.config.access import Access
 from tbot_bot.config.account_desk import AccountDesk
@@ -66,12 +67,14 @@ class ProvisioningRunner:
         bcrypt_cost: int = BCRYPT_COST,
         more: Sequence[Callable[[Tools, Access], Kinds]] = (),
         audit_problem: Callable[[], str] = str,
+        more_facts: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         """`create_ledger` makes LEDGER.db, idempotent; `build_check` says what forbids a session, in sentences.
 
         `owners`: user ids whose request and event files are accepted; None = ours, root's, and the folders' owners.
         `audit_problem`: what is known to be wrong with the audit log; "" = nothing.
-        `more`: makers of desks that this layer may not know, such as that of the backups.
+        `more`: makers of desks that this layer may not know, such as that of the backups; `more_facts`: what such
+        layers have to say in the snapshot `system`.
         Raises SecretUnavailable, StateCorrupt or AuditUnavailable when what is on disk cannot be worked with."""
         self._paths = paths
         self._audit = audit
@@ -99,7 +102,9 @@ class ProvisioningRunner:
             ensure_folder(folder, 0o770)
         self._intake = AuditIntake(paths, audit, owners)
         self._follower = StateFollower(paths, audit)
-        self._facts = PublishedFacts(paths, clock, publisher, self._access, audit, version_tag(), audit_problem)
+        self._facts = PublishedFacts(
+            paths, clock, publisher, self._access, audit, version_tag(), audit_problem, more_facts
+        )
         self._stale = threading.Event()
         self._counter = RequestCounter(
             paths, clock, key=self._key, desk=self._desk, audit=audit, owners=owners, changed=self._changed

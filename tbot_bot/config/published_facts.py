@@ -50,8 +50,10 @@ class PublishedFacts:
         audit: AnchoredAuditLog,
         version_tag: str,
         audit_problem: Callable[[], str],
+        more_facts: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._paths = paths
+        self._more_facts = more_facts
         self._audit_problem = audit_problem
         self._clock = clock
         self._publisher = publisher
@@ -68,7 +70,7 @@ class PublishedFacts:
 
         `form`: config.form.form_model() plus values {key: text} without secrets, secrets_set [keys that have one],
         problem. `system`: provisioned, users (count), version, paper, audit {seq, hash, problem}, recovery (its key's
-        fingerprint, "" = none), problem ("" = none)."""
+        fingerprint, "" = none), problem ("" = none), and the further facts."""
         config, problem = self._config()
         seq, line_hash = self._audit.head()
         system: dict[str, Any] = {
@@ -79,6 +81,7 @@ class PublishedFacts:
             "audit": {"seq": seq, "hash": line_hash, "problem": self._audit_problem()},
             "recovery": _recovery(self._paths),
             "problem": problem,
+            **self._more_facts(),
         }
         self._publisher.publish("form", self._form(config, problem), EXPIRES_AFTER)
         self._publisher.publish("system", system, EXPIRES_AFTER)

@@ -4,6 +4,7 @@ import sys
 
 from tbot_bot.accounting.store import create as create_ledger
 from tbot_bot.backup.desk import backup_desk
+from tbot_bot.backup.shelf import shelf_facts
 from tbot_bot.backup.swap import resume_swaps
 from tbot_bot.config.audit_desk import AuditDesk
 from tbot_bot.config.audit_watch import AuditWatch
@@ -44,6 +45,7 @@ def build_runner(
         bcrypt_cost=bcrypt_cost,
         more=(lambda tools, _: AuditDesk(reader, tools.audit).kinds(), backup_desk(audit)),
         audit_problem=lambda: reader.problem,
+        more_facts=lambda: {"shelf": shelf_facts(paths)},
     )
 
 

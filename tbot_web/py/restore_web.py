@@ -8,6 +8,7 @@ from tbot_web.support.ask import NOTHING, WORK_SECONDS, Told, ask, proof, refusa
 from tbot_web.support.auth_web import Access, needs
 from tbot_web.support.restore_preview import Preview, carried, read_preview
 from tbot_web.support.session_manager import current_login
+from tbot_web.support.shelf import read_shelf
 from tbot_web.support.utils_web import installation, plain
 
 pages = Blueprint("restore", __name__)
@@ -63,13 +64,10 @@ def _proof() -> dict[str, dict[str, str]]:
 
 def _choose(told: Told) -> str:
     snapshot = services().published.read("backups")
-    return render_template(
-        "restore.html",
-        title=TITLE,
-        told=told,
-        backups=rows(snapshot.body, "backups") if snapshot is not None else [],
-        chosen=plain(request.values.get("backup")),
-    )
+    backups = rows(snapshot.body, "backups") if snapshot is not None else []
+    shelf = read_shelf()
+    chosen = plain(request.values.get("backup"))
+    return render_template("restore.html", title=TITLE, told=told, backups=backups, shelf=shelf, chosen=chosen)
 
 
 def _confirm(shown: Preview, told: Told = NOTHING, parts: list[str] | None = None) -> str:

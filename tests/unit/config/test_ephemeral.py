@@ -60,9 +60,9 @@ def origin(rig: Rig, identity: pyrage.x25519.Identity) -> Rig:
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory, origin: Rig, identity: Any) -> tuple[Paths, Source]:
+def place(on_disk: Callable[[str], Path], origin: Rig, identity: Any) -> tuple[Paths, Source]:
     """The deployment: the same root, its keys folder emptied, and beside it the export and the identity."""
-    folder = tmp_path_factory.mktemp("deployment")
+    folder = on_disk("deployment")
     paths = Paths(folder / "root")
     shutil.copytree(origin.paths.root, paths.root, symlinks=True)
     for path in paths.keys.iterdir():
@@ -75,8 +75,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, origin: Rig, identity: Any) 
 
 
 @pytest.fixture
-def outside(place: tuple[Paths, Source], tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> Path:
-    folder = tmp_path_factory.mktemp("memory") / "keys"
+def outside(place: tuple[Paths, Source], on_disk: Callable[[str], Path], monkeypatch: Any) -> Path:
+    folder = on_disk("memory") / "keys"
     monkeypatch.setenv(ROOT_VARIABLE, str(place[0].root))
     monkeypatch.setenv(KEYS_VARIABLE, str(folder))
     return folder
@@ -129,9 +129,9 @@ def test_secrets_open_with_keys_from_outside_and_the_root_stays_as_it_was(
 
 
 def test_keys_may_come_as_a_folder_of_files_with_newlines(
-    place: tuple[Paths, Source], outside: Path, origin: Rig, tmp_path_factory: pytest.TempPathFactory
+    place: tuple[Paths, Source], outside: Path, origin: Rig, on_disk: Callable[[str], Path]
 ) -> None:
-    mounted = tmp_path_factory.mktemp("secret")
+    mounted = on_disk("secret")
     for category in CATEGORIES:
         path = mounted / key_file(category)
         path.touch(0o400)
@@ -318,20 +318,20 @@ finally:
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
 def test_it_works_where_all_but_memory_is_read_only_and_the_keys_folder_is_empty(
-    place: tuple[Paths, Source], tmp_path_factory: pytest.TempPathFactory
+    place: tuple[Paths, Source], on_disk: Callable[[str], Path]
 ) -> None:
     """The whole file system read-only, the root with it: secrets open. State in memory, generations read-only: the
     runner serves."""
     paths, source = place
     assert source.identity is not None
-    credentials = tmp_path_factory.mktemp("credentials")
+    credentials = on_disk("credentials")
     shutil.copy(source.bundle, credentials / "tbot-keys")
     shutil.copy(source.identity, credentials / "tbot-keys-identity")
     before = tree(paths.root)
     environment = {
         **os.environ,
         "ROOT": str(paths.root),
-        "MEMORY": str(tmp_path_factory.mktemp("tmpfs")),
+        "MEMORY": str(on_disk("tmpfs")),
         "CREDENTIALS": str(credentials),
         "PYTHON": sys.executable,
         "PYTHONPATH": str(CODE_ROOT),

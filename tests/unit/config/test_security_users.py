@@ -232,7 +232,7 @@ def test_who_cannot_log_in_takes_as_long_as_a_wrong_password(tmp_path: Path, who
         return abs(theirs / known - 1)
 
     # A bias would fail each time; noise does not.
-    assert min(medians_apart() for _ in range(4)) < 0.10
+    assert any(medians_apart() < 0.10 for _ in range(4))
 
 
 def test_an_old_cost_is_raised_at_the_next_login_and_only_then(people: People) -> None:

@@ -1,6 +1,7 @@
 """Backups and restoring: honest about age and state; nothing is restored that was not looked at first."""
 
 import html
+import os
 import re
 
 import pytest
@@ -179,3 +180,29 @@ def test_a_huge_list_of_changes_is_cut_and_counted():
     assert len(part.changes) == 200
     assert part.more == 4800
     assert carried(read_preview({**PREVIEW, "parts": rows}).to_text()).parts[0].more == 4800
+
+
+def shelf(site, **values):
+    told = {"folder": "/srv/t bot/storage/backups", "uid": 987, "owner": "tbot-keys", "group": "tbot-keys", "files": []}
+    system = {"provisioned": False, "users": 0, "version": "v1", "shelf": {**told, **values}}
+    site.runner_says.publish("system", system, 30)
+
+
+def test_the_restore_page_shows_how_a_backup_from_elsewhere_gets_into_the_folder(site):
+    site.fresh()
+    shelf(site)
+    command = "sudo install -o tbot-keys -g tbot-keys -m 600 FILE '/srv/t bot/storage/backups/'"
+    assert f"<code>{html.escape(command)}</code>" in site.browser.get("/restore").text.replace("&#39;", "&#x27;")
+    shelf(site, uid=os.geteuid())
+    page = html.unescape(site.browser.get("/restore").text)
+    assert "<code>install -m 600 FILE '/srv/t bot/storage/backups/'</code>" in page
+
+
+def test_what_lies_in_the_folder_is_listed_also_where_no_backup_process_has_told(site):
+    site.fresh()
+    assert "Not known" in site.browser.get("/restore").text
+    shelf(site, files=["tbot-20260310T020000Z.age", "brought.age", 7])
+    page = site.browser.get("/restore").text
+    assert 'href="/restore?backup=brought.age"' in page
+    assert 'value="tbot-20260310T020000Z.age" required' in page
+    assert 'value="brought.age" required' in site.browser.get("/restore?backup=brought.age").text
