@@ -21,7 +21,7 @@ from tbot_bot.config.settings_cache import SettingsCache
 from tbot_bot.domain.errors import AuditUnavailable, BackupRefused, TbotError
 from tbot_bot.ports.books import AuditLog
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.atomic_file import LineLog
+from tbot_bot.reporting.alerts import CRITICAL, AlertBook
 from tbot_bot.support.logs import get_logger, redact
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.snapshot import Publisher
@@ -281,15 +281,12 @@ class BackupWorker:
             _log.error("an event is not on record", extra={"fields": {"event": event, "why": str(error)}})
 
     def _alert(self, subject: str, text: str) -> None:
-        _log.warning("alert", extra={"fields": {"alert": "critical", "subject": subject, "text": text}})
-        row = {"at": self._clock.now().isoformat(), "level": "critical", "subject": subject, "text": redact(text)}
         try:
-            log = LineLog(self._paths.alerts_log)
-            try:
-                log.append(row)
-            finally:
-                log.close()
+            book = AlertBook(self._paths, self._publisher, self._clock)
+            book.notify(CRITICAL, subject, text)
+            book.close()
         except OSError as error:
+            _log.error(subject, extra={"fields": {"why": text}})
             _log.warning("the alert could not be kept on disk", extra={"fields": {"why": error.strerror}})
 
 

@@ -5,7 +5,7 @@ from collections import deque
 from typing import Any
 
 from tbot_bot.ports.clock import Clock
-from tbot_bot.support.atomic_file import LineLog, read_lines
+from tbot_bot.support.atomic_file import LineLog, json_line, read_lines
 from tbot_bot.support.logs import get_logger, redact
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.snapshot import Publisher
@@ -22,14 +22,18 @@ _log = get_logger("alerts")
 class AlertBook:
     """ports.Notifier: one log line, one durable row and one snapshot an alert. Safe between threads, never raises.
 
-    Secrets known to `support.logs` are replaced in all three. The last 200 alerts survive a restart."""
+    Secrets known to `support.logs` are replaced in all three. The last 200 alerts survive a restart; what other
+    processes wrote into the log meanwhile is published with the next alert."""
 
     def __init__(self, paths: Paths, publisher: Publisher, clock: Clock) -> None:
         self._publisher = publisher
         self._clock = clock
         self._lock = threading.Lock()
-        self._rows: deque[dict[str, Any]] = deque(read_lines(paths.alerts_log)[-ROWS_KEPT:], maxlen=ROWS_KEPT)
+        self._path = paths.alerts_log
+        self._rows: deque[dict[str, Any]] = deque(maxlen=ROWS_KEPT)
+        self._size = 0
         self._file = LineLog(paths.alerts_log)
+        self._catch_up()
         self._publish()
 
     def notify(self, level: str, subject: str, text: str) -> None:
@@ -44,9 +48,11 @@ class AlertBook:
         write = _log.warning if known == CRITICAL else _log.info
         write("alert", extra={"fields": {"alert": known, "subject": row["subject"], "text": row["text"]}})
         with self._lock:
+            self._catch_up()
             self._rows.append(row)
             try:
                 self._file.append(row)
+                self._size += len(json_line(row))
             except OSError as error:
                 _log.warning("the alert could not be kept on disk", extra={"fields": {"why": error.strerror}})
             self._publish()
@@ -59,6 +65,20 @@ class AlertBook:
     def close(self) -> None:
         with self._lock:
             self._file.close()
+
+    def _catch_up(self) -> None:
+        """Take over what another process added: a unit's failure, a backup's."""
+        try:
+            size = self._path.stat().st_size
+            if size == self._size:
+                return
+            kept = read_lines(self._path)[-ROWS_KEPT:]
+        except OSError as error:
+            _log.warning("the alerts of others could not be read", extra={"fields": {"why": error.strerror}})
+            return
+        unkept = [row for row in self._rows if row not in kept]
+        self._rows = deque(sorted([*unkept, *kept], key=lambda row: str(row.get("at"))), maxlen=ROWS_KEPT)
+        self._size = size
 
     def _publish(self) -> None:
         try:

@@ -46,6 +46,28 @@ def test_alerts_survive_a_restart(tmp_path: Path) -> None:
         assert [row["subject"] for row in published(paths)] == ["kill"]
 
 
+def test_what_another_process_told_is_published_too_and_nothing_twice(tmp_path: Path) -> None:
+    paths = Paths(root=tmp_path)
+    with closing(book(paths)) as bots, closing(book(paths)) as units:
+        bots.notify(ROUTINE, "fill", "bought 10 SPY")
+        units.notify(CRITICAL, "tbot-web.service failed", "it was killed")
+        assert [row["subject"] for row in published(paths)] == ["tbot-web.service failed", "fill"]
+        bots.notify(CRITICAL, "kill", "flattening")
+        assert [row["subject"] for row in published(paths)] == ["kill", "tbot-web.service failed", "fill"]
+        assert len(bots.rows()) == 3
+
+
+def test_an_alert_that_could_not_be_kept_is_not_forgotten_for_anothers(tmp_path: Path) -> None:
+    paths = Paths(root=tmp_path)
+    bots = book(paths)
+    bots.close()
+    bots.notify(CRITICAL, "kill", "flattening")
+    with closing(book(paths)) as units:
+        units.notify(CRITICAL, "tbot-web.service failed", "it was killed")
+    bots.notify(ROUTINE, "fill", "bought 10 SPY")
+    assert {row["subject"] for row in published(paths)} == {"kill", "tbot-web.service failed", "fill"}
+
+
 def test_a_secret_never_reaches_an_alert(tmp_path: Path) -> None:
     add_secret("hunter2-canary")
     paths = Paths(root=tmp_path)
