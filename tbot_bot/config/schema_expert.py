@@ -134,6 +134,16 @@ KEYS: tuple[KeySpec, ...] = (
         ServiceStop,
     ),
     _ORDERS_OURS.integer(
+        "SERVICE_STOP_S",
+        "90",
+        "Time to close",
+        "With SERVICE_STOP=flatten: seconds that a stop may take to close positions; what is still open then keeps its "
+        "orders at the broker, and the next start goes on closing.",
+        Unit.SECONDS,
+        "10",
+        "600",
+    ),
+    _ORDERS_OURS.integer(
         "TRAIL_TIGHTENING_BUFFER_S",
         "150",
         "Tighten the trail",

@@ -128,6 +128,7 @@ class ExecutionSettings:
     max_quote_age_s: int
     flat_before_close_s: int
     service_stop: ServiceStop
+    service_stop_s: int
     trail_tightening_buffer_s: int
     trail_tightening_factor: Decimal
 

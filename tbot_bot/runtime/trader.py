@@ -38,8 +38,11 @@ KILLED_STATES = frozenset({BotState.EMERGENCY_CLOSING, BotState.SHUTDOWN_TRIGGER
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """Real seconds between two looks when nothing comes in: SLEEP_TIME, but never so long that a kill flag waits."""
 RETRY_SECONDS = 2.0
-FLATTEN_SECONDS = 90.0
-"""Real seconds that a stop of the service may take to close positions; the unit's TimeoutStopSec= is longer."""
+BROKER_STEP = 900.0
+"""Real seconds after which a step that waits for the broker, with all its tries again, is taken for hanging. A broker
+that is silent for longer meets a bot that was restarted in between, too seldom to use up the unit's starts."""
+STOP_STEP = 30.0
+"""Real seconds that each turn of a stop asks the service manager for."""
 ADOPT_SECONDS = 2.0
 """Real seconds between two looks at whether settings saved meanwhile can be taken up."""
 
@@ -102,10 +105,12 @@ class Trader:
         """Stop as an operator would, and go on until all is closed; what is not by then keeps its orders at the broker,
         and the next start goes on closing it."""
         log.warning("the service stops; positions are closed first")
-        deadline = time.monotonic() + FLATTEN_SECONDS
+        deadline = time.monotonic() + self._flatten_seconds()
         asked = False
         while time.monotonic() < deadline:
             self._process.notify.beat()
+            if self._turns.due("extend", 1.0):
+                self._process.notify.extend(STOP_STEP)
             try:
                 if not asked:
                     self._stop("service")
@@ -120,6 +125,9 @@ class Trader:
         words = "the service was stopped before every position was closed; the next start goes on closing"
         if self._desk is not None:
             self._desk.services.notifier.notify("critical", "positions are still open", words)
+
+    def _flatten_seconds(self) -> float:
+        return 0.0 if self._desk is None else float(self._desk.services.settings.execution.service_stop_s)
 
     def _pause(self, why: str) -> None:
         """Something outside is not as it must be: say so, wait a little, try again."""
@@ -165,7 +173,8 @@ class Trader:
         if self._desk is not None and (self._desk.generation == generation or self._day is not None):
             return self._desk
         self._drop()
-        self._desk = compose.open_trading(self._paths, self._wall, self._state, self._publisher)
+        with self._process.notify.patient(BROKER_STEP):
+            self._desk = compose.open_trading(self._paths, self._wall, self._state, self._publisher)
         self._why = "connected"
         set_level(_log_level(self._desk.services.settings.general))
         log.info("connected", extra={"fields": {"broker": self._desk.services.settings.routing.broker_name}})
@@ -176,7 +185,8 @@ class Trader:
             self._day.close()
             self._day = None
         if self._desk is not None:
-            self._desk.close()
+            with self._process.notify.patient(BROKER_STEP):
+                self._desk.close()
             self._desk = None
 
     def _read_messages(self, trading: compose.Trading) -> None:
@@ -353,7 +363,8 @@ class Trader:
         # What still waits for an earlier day (an account that was flat then) must not be news to this one.
         while (message := wait_for(trading.inbox, 0)) is not None:
             self._hear(trading, message)
-        day = compose.open_day(trading, hours, self._state.read(), emergency=emergency)
+        with self._process.notify.patient(BROKER_STEP):
+            day = compose.open_day(trading, hours, self._state.read(), emergency=emergency)
         self._day = day
         day.start()
         log.info("session", extra={"fields": {"day": hours.day.isoformat(), "open": hours.open.isoformat()}})
@@ -397,7 +408,9 @@ class Trader:
         armed = self._state.read()
         if armed in ARMED_STATES and armed is not BotState.UPDATING:
             self._state.move(armed, BotState.UPDATING, "bot", "the session is over; closing the books")
-        close_books(self._connected().services, day)
+        services = self._connected().services
+        with self._process.notify.patient(BROKER_STEP):
+            close_books(services, day)
         day.close()
         self._day = None
         self._over = day.context.plan.hours.day

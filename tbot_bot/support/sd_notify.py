@@ -25,10 +25,12 @@ class SdNotify:
         self._every = min(BETWEEN, self._watchdog / 4) if self._watchdog else BETWEEN
         self._last_beat = float("-inf")
         self._patience = 0.0
+        self._is_ready = False
         self._status = self._said = ""
         self._said_at = float("-inf")
 
     def ready(self) -> None:
+        self._is_ready = True
         self._send("READY=1")
 
     def beat(self) -> None:
@@ -72,7 +74,7 @@ class SdNotify:
     def _be_patient(self, seconds: float) -> None:
         if self._watchdog:
             self._send(f"WATCHDOG_USEC={int(seconds * 1_000_000)}")
-        if self._patience:
+        if self._patience and not self._is_ready:
             self.extend(seconds)
 
     def _say(self, now: float) -> None:

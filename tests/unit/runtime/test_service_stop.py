@@ -120,9 +120,9 @@ def test_flatten_without_positions_ends_at_once(desk: TraderDesk) -> None:
 def test_what_cannot_be_closed_in_time_is_told_and_closed_by_the_next_start(
     desk: TraderDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tbot_bot.runtime.trader.FLATTEN_SECONDS", 0.3)
     desk.entered_before()
     policy(desk, ServiceStop.FLATTEN)
+    monkeypatch.setattr(desk.trader, "_flatten_seconds", lambda: 0.3)
     desk.broker.down = True
     stop_service(desk)
     assert desk.state is BotState.GRACEFUL_CLOSING

@@ -105,6 +105,14 @@ def test_without_a_watchdog_only_start_and_stop_are_prolonged(manager: Manager) 
     assert manager.told() == ["EXTEND_TIMEOUT_USEC=900000000", "WATCHDOG=1"]
 
 
+def test_a_long_step_keeps_a_stop_no_longer_than_the_unit_allows(manager: Manager) -> None:
+    notify = manager.notify(watchdog=30)
+    notify.ready()
+    with notify.patient(900):
+        pass
+    assert not [text for text in manager.told() if text.startswith("EXTEND")]
+
+
 def test_the_watchdog_of_another_process_is_not_ours(manager: Manager) -> None:
     with manager.notify(watchdog=30, pid=1).patient(900):
         pass
