@@ -1,6 +1,7 @@
 """A stop of the service, and the start after it: what becomes of the state word and of open positions."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -9,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tbot_bot.domain.errors import BrokerUnavailable
+from tbot_bot.domain.orders import OrderIntent, OrderReport, Side
 from tbot_bot.domain.session import ARMED_STATES, BotState
 from tbot_bot.domain.settings import ServiceStop
+from tbot_bot.runtime import compose
 from tbot_bot.runtime.service_stop import AGAIN, KEPT, SERVICE, come_back, leave
 from tbot_bot.runtime.views import status_line
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.state_file import StateFile
-from tests.unit.runtime.trader_desk import NOON, TraderDesk
+from tests.unit.runtime.trader_desk import DAY, NEXT_DAY_MORNING, NOON, TraderDesk
 
 
 @pytest.fixture
@@ -108,6 +112,70 @@ def test_flatten_closes_everything_and_the_next_start_waits_for_start(desk: Trad
     desk.restart()
     desk.trader._come_back()
     assert desk.state is BotState.IDLE
+
+
+@pytest.mark.parametrize("stop", ServiceStop)
+def test_a_stop_in_the_middle_of_a_kill_leaves_the_kill_to_the_next_start(desk: TraderDesk, stop: ServiceStop) -> None:
+    desk.entered_before()
+    policy(desk, stop)
+    desk.paths.kill_flag.touch()
+    desk.broker.down = True
+    with pytest.raises(BrokerUnavailable):
+        desk.trader._turn()
+    desk.write_state(BotState.EMERGENCY_CLOSING)
+    desk.trader._flatten_seconds = lambda: 0.3  # type: ignore[method-assign]
+    stop_service(desk)
+    assert desk.state is BotState.EMERGENCY_CLOSING
+    desk.broker.down = False
+    desk.restart()
+    desk.trader._come_back()
+    desk.turns_until(lambda: desk.flat and desk.state is BotState.SHUTDOWN_TRIGGERED)
+
+
+def test_a_stop_in_the_middle_of_closing_leaves_it_to_the_next_start(desk: TraderDesk) -> None:
+    desk.entered_before()
+    desk.write_state(BotState.GRACEFUL_CLOSING)
+    stop_service(desk)
+    assert desk.state is BotState.GRACEFUL_CLOSING
+    desk.restart()
+    desk.trader._come_back()
+    desk.turns_until(lambda: desk.flat and desk.state is BotState.IDLE)
+
+
+def test_an_order_that_is_on_its_way_when_the_stop_comes_is_sent_once(desk: TraderDesk) -> None:
+    desk.entered_before()
+    taken, real = threading.Event(), desk.broker.submit_order
+
+    def slow(order: OrderIntent) -> OrderReport:
+        taken.set()
+        time.sleep(0.5)
+        return real(order)
+
+    desk.broker.submit_order = slow  # type: ignore[method-assign]
+    desk.paths.stop_flag.touch()
+    desk.turns_until(taken.is_set)
+    stop_service(desk)
+    assert desk.state is BotState.GRACEFUL_CLOSING
+    desk.broker.submit_order = real  # type: ignore[method-assign]
+    desk.restart()
+    desk.trader._come_back()
+    desk.turns_until(lambda: desk.flat and desk.state is BotState.IDLE)
+    exits = [order for order in desk.broker.sent if order.side is Side.SELL and order.stop_price is None]
+    assert len(exits) == 1
+
+
+def test_who_stops_in_the_session_and_starts_the_next_day_is_armed_and_what_was_left_is_closed(
+    desk: TraderDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compose, "_known", compose._nothing_but_defense)  # the build is fit to open a session
+    desk.entered_before()
+    stop_service(desk)
+    desk.set_clock(NEXT_DAY_MORNING)
+    desk.restart()
+    desk.trader._come_back()
+    desk.turns_until(lambda: desk.flat and desk.journal.done)
+    desk.turns_until(lambda: desk.trader._over == DAY)
+    assert desk.state in ARMED_STATES
 
 
 def test_flatten_without_positions_ends_at_once(desk: TraderDesk) -> None:
