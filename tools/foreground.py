@@ -36,13 +36,14 @@ WEB_PORT, PAPER_PORT = 8080, 8090
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One supervised process; lower priority starts first and stops last."""
+    """One supervised process; lower priority starts first and stops last. `patience`: seconds its stop may take."""
 
     name: str
     module: str
     priority: int
     once: bool = False
     options: tuple[str, ...] = ()
+    patience: int = 15
 
 
 def programs(paper_options: tuple[str, ...], extra: Program) -> tuple[Program, ...]:
@@ -51,7 +52,7 @@ def programs(paper_options: tuple[str, ...], extra: Program) -> tuple[Program, .
         Program("paper", "tbot_bot.paper", 10, options=paper_options),
         Program("provisioning", "tbot_bot.runtime.provisioning", 20),
         Program("web", "tbot_web.serve", 30),
-        Program("bot", "tbot_bot.runtime.trader", 40),
+        Program("bot", "tbot_bot.runtime.trader", 40, patience=120),
         Program("universe", "tbot_bot.runtime.universe", 50, options=("--watch",)),
         Program("backtest", "tbot_bot.backtest", 60, options=("--watch",)),
         Program("backup", "tbot_bot.runtime.backup", 70, options=("--watch",)),
@@ -72,7 +73,7 @@ def section(program: Program, logs: Path) -> str:
             f"autorestart={'false' if program.once else 'true'}",
             f"startsecs={0 if program.once else 1}",
             "startretries=1000",
-            "stopwaitsecs=15",
+            f"stopwaitsecs={program.patience}",
             "killasgroup=true",
             "redirect_stderr=true",
             f"stdout_logfile={where}",

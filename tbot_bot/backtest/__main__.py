@@ -20,6 +20,8 @@ from tbot_bot.support.snapshot import Publisher
 log = get_logger("backtest")
 
 LOOK_SECONDS = 0.5
+LONGEST_JOB = 12 * 3600.0
+"""Seconds after which a backtest is taken for hanging."""
 KEPT = 50
 
 
@@ -96,7 +98,9 @@ def serve(process: Process) -> None:
     process.notify.ready()
     while not process.stop.is_set():
         process.notify.beat()
-        if not worker.serve():
+        with process.notify.patient(LONGEST_JOB):
+            served = worker.serve()
+        if not served:
             if not arguments.watch:
                 break
             process.stop.wait(LOOK_SECONDS)

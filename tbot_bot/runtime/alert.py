@@ -31,6 +31,16 @@ _RESULTS: Mapping[str, str] = {
     "resources": "systemd could not start it",
 }
 """systemd's word for what happened (SERVICE_RESULT) in ours."""
+_CODES: Mapping[str, str] = {
+    "65": "a state file, a backup or market data is damaged",
+    "71": "another process does this on the same folder, or there is no valid universe",
+    "73": "a booking would break the books",
+    "74": "an act could not be recorded; look at the disk",
+    "75": "the broker gave no usable answer",
+    "77": "a key, a secret or the broker's credentials are refused",
+    "78": "a setting, or plaintext secrets on the disk; it is not started again by itself",
+}
+"""What our own exit codes mean; the errors' classes say more."""
 
 
 def unit_name(text: str) -> str:
@@ -45,6 +55,8 @@ def words(unit: str, environment: Mapping[str, str]) -> tuple[str, str]:
     status = environment.get("MONITOR_EXIT_STATUS", "")
     what = _RESULTS.get(result, "it failed")
     code = f" ({environment.get('MONITOR_EXIT_CODE', 'exited')}, {status})" if status else ""
+    meaning = _CODES.get(status, "") if environment.get("MONITOR_EXIT_CODE") == "exited" else ""
+    code = f"{code}: {meaning}" if meaning else code
     return f"{unit} failed", f"{what}{code}. Look at: journalctl -u {unit} -n 50; then: systemctl restart {unit}"
 
 

@@ -25,6 +25,8 @@ _log = get_logger("backup")
 LOOK_SECONDS = 0.5
 CLOCK_SECONDS = 20.0
 """Seconds between two looks at the time of day."""
+LONGEST_WORK = 6 * 3600.0
+"""Seconds after which a backup or drill is taken for hanging; a copy over a slow line is the longest."""
 _LOCK = ".lock"
 
 
@@ -34,11 +36,14 @@ def watch(worker: BackupWorker, jobs: FlagClaimer, paths: Paths, stop: threading
     waited = CLOCK_SECONDS
     while not stop.is_set():
         notify.beat()
-        serve_jobs(worker, jobs, paths)
+        notify.status("waits for the night, and for whoever asks")
+        with notify.patient(LONGEST_WORK):
+            serve_jobs(worker, jobs, paths)
         if waited >= CLOCK_SECONDS:
             waited = 0.0
             worker.publish()
-            keep_time(worker)
+            with notify.patient(LONGEST_WORK):
+                keep_time(worker)
         stop.wait(LOOK_SECONDS)
         waited += LOOK_SECONDS
 
@@ -78,6 +83,7 @@ def serve(process: Process) -> None:
     if arguments.watch:
         watch(worker, jobs, paths, process.stop, process.notify)
     else:
+        process.notify.status("drills the newest backup" if arguments.drill else "makes a backup")
         _once(worker, jobs, paths, drill_only=arguments.drill)
     del lock
 

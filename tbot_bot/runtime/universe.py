@@ -31,6 +31,8 @@ LOOK_SECONDS = 0.3
 AGE_CHECK_SECONDS = 20.0
 FIRST_CHECK_SECONDS = 1.5
 EXPIRES_SECONDS = 7 * 86_400.0
+LONGEST_BUILD = 3600.0
+"""Seconds after which a build is taken for hanging; a broker's whole list at its own pace is the longest."""
 
 
 class UniverseWorker:
@@ -157,11 +159,13 @@ def watch(worker: UniverseWorker, stop: threading.Event, notify: SdNotify) -> No
     checks = 0.0
     while not stop.wait(LOOK_SECONDS):
         notify.beat()
+        notify.status("waits for the session's end, and for whoever asks")
         checks += LOOK_SECONDS
         asked = worker.claim_job()
         if asked or checks >= (AGE_CHECK_SECONDS if worker.built else FIRST_CHECK_SECONDS):
             checks = 0.0
-            _serve(worker, asked)
+            with notify.patient(LONGEST_BUILD):
+                _serve(worker, asked)
 
 
 def _serve(worker: UniverseWorker, asked: bool) -> None:
@@ -187,6 +191,7 @@ def serve(process: Process) -> None:
     if arguments.watch:
         watch(worker, process.stop, process.notify)
     else:
+        process.notify.status("builds the universe")
         worker.claim_job()
         worker.build("timer")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tbot_bot.runtime.alert import tell, unit_name, words
+from tbot_bot.domain.errors import TbotError
+from tbot_bot.runtime.alert import _CODES, tell, unit_name, words
 from tbot_bot.support.atomic_file import read_lines
 from tbot_bot.support.logs import JsonFormatter, TailHandler
 from tbot_bot.support.path_resolver import Paths
@@ -37,6 +38,17 @@ def test_an_older_systemd_tells_nothing_and_the_alert_says_what_is_known() -> No
 def test_a_killed_process_is_told_with_its_signal() -> None:
     told = {"MONITOR_SERVICE_RESULT": "signal", "MONITOR_EXIT_CODE": "killed", "MONITOR_EXIT_STATUS": "KILL"}
     assert words("tbot-bot.service", told)[1].startswith("it was killed (killed, KILL).")
+
+
+def exit_codes(kind: type[TbotError]) -> set[str]:
+    return {str(kind.exit_code)}.union(*(exit_codes(below) for below in kind.__subclasses__()))
+
+
+def test_an_exit_code_of_ours_is_explained() -> None:
+    told = {"MONITOR_SERVICE_RESULT": "exit-code", "MONITOR_EXIT_CODE": "exited", "MONITOR_EXIT_STATUS": "77"}
+    text = words("tbot-provisioning.service", told)[1]
+    assert text.startswith("it ended with an error (exited, 77): a key, a secret or the broker's credentials are ref")
+    assert set(_CODES) <= exit_codes(TbotError)
 
 
 @pytest.mark.parametrize("text", ["", "a b", "x; reboot", "../x", "a\nb"])
