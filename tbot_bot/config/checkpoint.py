@@ -69,6 +69,12 @@ def read_checkpoint(paths: Paths) -> Checkpoint | None:
         ) from error
 
 
+def is_superseded(checkpoint: Checkpoint, current: int | None) -> bool:
+    """Whether a later change is in use: then this one was ended, and only its checkpoint could not be removed."""
+    last = checkpoint.number + (1 if checkpoint.work is Work.ROTATE else 0)
+    return current is not None and current > last
+
+
 def remove_checkpoint(paths: Paths) -> None:
     path = checkpoint_file(paths)
     if path.exists():

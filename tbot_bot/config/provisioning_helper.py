@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tbot_bot.config import generations
-from tbot_bot.config.checkpoint import Checkpoint, Work, read_checkpoint
+from tbot_bot.config.checkpoint import Checkpoint, Work, is_superseded, read_checkpoint, remove_checkpoint
 from tbot_bot.config.config_diff import changes_between
 from tbot_bot.config.config_encryption import complete, write_env_files, write_secrets
 from tbot_bot.config.db_bootstrap import create_ledger_database, create_users, remove_database
@@ -95,6 +95,10 @@ class Provisioning:
         generations.drop_staged(self._paths)
         checkpoint = read_checkpoint(self._paths)
         if checkpoint is None or checkpoint.work is not Work.PROVISION:
+            self._settle_state()
+            return
+        if is_superseded(checkpoint, generations.current_number(self._paths)):
+            remove_checkpoint(self._paths)
             self._settle_state()
             return
         finish = generations.is_sealed(self._paths, checkpoint.number)

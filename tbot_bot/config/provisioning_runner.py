@@ -35,6 +35,7 @@ from tbot_bot.domain.session import BotState
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import ensure_folder
 from tbot_bot.support.doorbell import Doorbell
+from tbot_bot.support.leftovers import sweep_leftovers
 from tbot_bot.support.logs import get_logger
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.sd_notify import SdNotify
@@ -77,6 +78,7 @@ class ProvisioningRunner:
         layers have to say in the snapshot `system`.
         Raises SecretUnavailable, StateCorrupt or AuditUnavailable when what is on disk cannot be worked with."""
         self._paths = paths
+        self._now = clock.now
         self._audit = audit
         self._state = StateFile(paths, clock)
         self._key = load_or_create_private_key(paths.runner_private / "runner.key")
@@ -137,6 +139,7 @@ class ProvisioningRunner:
             self._follower.take()
 
     def _recover(self) -> None:
+        sweep_leftovers(self._paths, self._now())
         self._rotation.recover()
         self._provisioning.recover()
         self._follower.take()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tbot_bot.config import generations
-from tbot_bot.config.checkpoint import Checkpoint, Work, read_checkpoint
+from tbot_bot.config.checkpoint import Checkpoint, Work, is_superseded, read_checkpoint, remove_checkpoint
 from tbot_bot.config.config_encryption import blank_text
 from tbot_bot.config.key_manager import dual_keys, newest_keys, write_keys
 from tbot_bot.config.provisioning_helper import Tools
@@ -69,6 +69,9 @@ class Rotation:
         """After a restart: finish a rotation whose new keys were durable, take back any other."""
         checkpoint = read_checkpoint(self._paths)
         if checkpoint is None or checkpoint.work is not Work.ROTATE:
+            return
+        if is_superseded(checkpoint, generations.current_number(self._paths)):
+            remove_checkpoint(self._paths)
             return
         durable = generations.is_sealed(self._paths, checkpoint.number)
         ended = generations.current_number(self._paths) == checkpoint.number + 1

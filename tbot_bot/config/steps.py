@@ -66,9 +66,13 @@ def carry_out(
             step.do()
             watch(name, StepStatus.DONE)
             done.append(name)
-        remove_checkpoint(paths)
     except FAILURES as error:
         return undo(Failure(name, words(error), tuple(done)))
+    try:
+        remove_checkpoint(paths)
+    except OSError as error:
+        # All is done and on record. Whoever comes next, a start or another change, finds that so and removes it.
+        _log.error("a checkpoint is removed later", extra={"fields": {"why": words(error)}})
     return None
 
 

@@ -12,7 +12,7 @@ from tools.faults.disk import Disk, EntryChange, Node, Write
 Parts = tuple[int, ...]
 """For each waiting write of a file: how many of its bytes arrived; LOST: none; HOLLOW: its length, but zeros."""
 LOST, WHOLE, HOLLOW = -1, -2, -3
-_MOST_TEARS = 100
+_MOST_TEARS = 40
 _FOLDER: Parts = (-9,)
 
 

@@ -17,8 +17,9 @@ _NAMES = frozenset({"mkdir", "mkdirat", "rename", "renameat", "renameat2", "link
 _REMOVALS = frozenset({"unlink", "unlinkat", "rmdir"})
 _SIZES = frozenset({"ftruncate", "truncate", "fallocate"})
 _MODES = frozenset({"chmod", "fchmod", "fchmodat", "fchmodat2"})
-_LASTING = frozenset({"ENOSPC", "EROFS"})
-"""Errors that also stay, on all but `open`, which strace cannot tell apart by whether it writes."""
+_LASTING = frozenset({"ENOSPC", "EROFS", "EMFILE"})
+"""Errors that also stay; a full or read-only disk not on `open`, which strace cannot tell apart by what it is for."""
+_LOCKS = (".lock", ".busy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,18 @@ def kill_points(calls: tuple[Call, ...]) -> tuple[Point, ...]:
 def errno_points(calls: tuple[Call, ...]) -> tuple[Point, ...]:
     """Each error at each call where Linux can answer with it; also a disk that stays full or read-only."""
     once = [Point(call, f"error={name}") for call in calls if not call.failed for name in _errors(call)]
-    lasting = (point for point in once if point.what[6:] in _LASTING and point.call.name not in OPENS)
+    lasting = (point for point in once if point.what[6:] in _LASTING and _may_last(point))
     return (*once, *(Point(point.call, point.what, lasting=True) for point in lasting))
 
 
+def _may_last(point: Point) -> bool:
+    return point.call.name not in OPENS or point.what.endswith("EMFILE")
+
+
 def _errors(call: Call) -> Iterator[str]:
-    """`close` is left out: an injected error would keep the descriptor open, which Linux never does."""
+    """An error of `close` keeps the descriptor open here, which Linux never does: so not where that would be a lock."""
+    if call.name == "close" and call.mutates and not call.paths[0].endswith(_LOCKS):
+        yield "EIO"
     if call.name in OPENS:
         yield "EMFILE"
         if not call.mutates:

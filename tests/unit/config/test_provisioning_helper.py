@@ -8,10 +8,11 @@ import pytest
 
 from tbot_bot.config import generations, steps
 from tbot_bot.config.build_check import check
-from tbot_bot.config.checkpoint import Checkpoint, checkpoint_file, write_checkpoint
+from tbot_bot.config.checkpoint import Checkpoint, Work, checkpoint_file, write_checkpoint
 from tbot_bot.config.env_bot import default_config
 from tbot_bot.config.progress import Progress
 from tbot_bot.config.provisioning_helper import TITLES, Provisioning, Tools
+from tbot_bot.config.rotation import Rotation
 from tbot_bot.config.security_bot import open_secrets
 from tbot_bot.config.version import version_tag
 from tbot_bot.domain.errors import AuditUnavailable, SecretUnavailable
@@ -37,7 +38,9 @@ class Bench:
         self.fail_event = ""
         self.ledger_error: Exception | None = None
         progress = Progress(Publisher(self.paths, "runner", CLOCK), TITLES)
-        self.provisioning = Provisioning(Tools(self.paths, CLOCK, self.state, self, progress, self.create_ledger, 4))
+        tools = Tools(self.paths, CLOCK, self.state, self, progress, self.create_ledger, 4)
+        self.provisioning = Provisioning(tools)
+        self.rotation = Rotation(tools, lambda: None)
 
     def record(self, event: str, actor: str, detail: object) -> None:
         if event == self.fail_event:
@@ -187,7 +190,27 @@ def test_an_unreadable_checkpoint_stops_the_runner_with_words(bench: Bench) -> N
 
 
 def test_a_failure_after_the_idle_state_was_reached_begins_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last step's own checkpoint cannot be removed: no move leads back from idle."""
+    """The word is written, but not surely durable: no move leads back from idle."""
+    real = StateFile.move
+    answers = iter([OSError(5, "Input/output error")])
+
+    def move(self: StateFile, frm: BotState | None, to: BotState, by: str, why: str) -> None:
+        real(self, frm, to, by, why)
+        error = next(answers, None) if to is BotState.IDLE else None
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(StateFile, "move", move)
+
+    assert not bench.run()
+
+    assert bench.is_clean()
+    assert bench.run()
+
+
+def test_what_is_done_stays_done_when_its_checkpoint_cannot_be_removed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = steps.remove_checkpoint
     answers = iter([OSError(5, "Input/output error")])
 
@@ -199,10 +222,29 @@ def test_a_failure_after_the_idle_state_was_reached_begins_anew(bench: Bench, mo
 
     monkeypatch.setattr(steps, "remove_checkpoint", remove)
 
-    assert not bench.run()
-
-    assert bench.is_clean()
     assert bench.run()
+    assert checkpoint_file(bench.paths).exists()
+
+    bench.provisioning.recover()
+
+    assert not checkpoint_file(bench.paths).exists()
+    assert bench.state.read() is BotState.IDLE
+
+
+@pytest.mark.parametrize("work", [Work.PROVISION, Work.ROTATE])
+def test_a_checkpoint_that_outlived_its_work_takes_back_no_later_one(bench: Bench, work: Work) -> None:
+    """It could not be removed, and then the settings were restored or changed."""
+    for _ in range(3):
+        assert bench.run()
+    old = Checkpoint(1, None, "test", "::1", had_users=False, had_ledger=False, work=work)
+    write_checkpoint(bench.paths, old)
+
+    bench.rotation.recover()
+    bench.provisioning.recover()
+
+    assert generations.current_number(bench.paths) == 3
+    assert not checkpoint_file(bench.paths).exists()
+    assert bench.paths.users_db.exists()
 
 
 def test_an_idle_state_with_nothing_provisioned_goes_back_to_the_start(bench: Bench) -> None:
