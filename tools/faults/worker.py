@@ -44,7 +44,7 @@ class Size:
 
 SIZES = {
     "small": Size(kills=60, errnos=50, sabotages=16, outages=100, sampled=1, tear=4096, thorough=8),
-    "full": Size(kills=3_200, errnos=2_600, sabotages=9_000, outages=1, sampled=50, tear=12, thorough=50),
+    "full": Size(kills=3_200, errnos=2_600, sabotages=9_000, outages=1, sampled=28, tear=12, thorough=50),
 }
 
 
