@@ -68,8 +68,9 @@ def kept_environment(release: Path, python: str, final: Path, say: Say) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Hard links: nothing writes into an environment once it is made. Raises OSError."""
-    copied = run_program(["cp", "-a", "--link", "--", str(source), str(target)])
+    """Hard links on one disk: nothing writes into an environment once it is made. Raises OSError."""
+    same = source.stat().st_dev == target.parent.stat().st_dev
+    copied = run_program(["cp", "-a", *(["--link"] if same else []), "--", str(source), str(target)])
     if copied.code:
         raise OSError(f"{source} was not copied: {copied.last_lines}")
 
