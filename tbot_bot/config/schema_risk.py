@@ -7,7 +7,7 @@ from enum import Enum
 
 from tbot_bot.config.keys import Risk
 from tbot_bot.domain.session import StrategyName
-from tbot_bot.domain.settings import ShortType
+from tbot_bot.domain.settings import ServiceStop, ShortType
 
 RISK: Mapping[str, Risk] = {
     # how much is put at risk
@@ -47,6 +47,7 @@ RISK: Mapping[str, Risk] = {
     "MAX_ORDERS_PER_MINUTE": Risk.HIGHER,
     "MAX_QUOTE_AGE_S": Risk.HIGHER,
     "FLAT_BEFORE_CLOSE_S": Risk.LOWER,
+    "SERVICE_STOP": Risk.HIGHER,
     "TRAIL_TIGHTENING_BUFFER_S": Risk.LOWER,
     "TRAIL_TIGHTENING_FACTOR": Risk.HIGHER,
     # of each strategy
@@ -66,6 +67,8 @@ RISK: Mapping[str, Risk] = {
 }
 
 BY_RISK: Mapping[type[Enum], tuple[Enum, ...]] = {
-    ShortType: (ShortType.DISABLED, ShortType.INVERSE_ETF, ShortType.LONG_PUT, ShortType.SHORT_SELL)
+    ServiceStop: (ServiceStop.FLATTEN, ServiceStop.KEEP),
+    ShortType: (ShortType.DISABLED, ShortType.INVERSE_ETF, ShortType.LONG_PUT, ShortType.SHORT_SELL),
 }
-"""Choices from the least to the most that can be lost; a short sale has no limit."""
+"""Choices from the least to the most that can be lost; a short sale has no limit, and a position that is kept over a
+stop may meet the next price far away."""

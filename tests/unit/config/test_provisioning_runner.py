@@ -432,6 +432,7 @@ def test_it_is_not_ready_while_it_recovers_and_that_may_take_its_time(
 
     monkeypatch.setattr(Provisioning, "recover", recover)
     rig.start()
+    rig.until(lambda: seen)
     assert seen == [["EXTEND_TIMEOUT_USEC=600000000"]]
     rig.until(lambda: "READY=1" in rig.pulse.said[before:])
 
