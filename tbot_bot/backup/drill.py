@@ -159,7 +159,7 @@ def _users(scratch: Paths, clock: Clock, opened: Opened) -> str:
         if not found.startswith(_BCRYPT) or len(found) != _HASH_BYTES:
             raise BackupRefused(f"the password hash of {name} is none")
     wrapped_values = UserStore(scratch.users_db, opened.generation.keys("login"), clock).verify()
-    return f"{len(rows)} users, every password hash opens, {wrapped_values} values in all"
+    return f"{len(rows)} user{'' if len(rows) == 1 else 's'}, every password hash opens, {wrapped_values} values in all"
 
 
 def _login(scratch: Paths, clock: Clock, cost: int) -> str:

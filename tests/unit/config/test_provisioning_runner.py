@@ -28,6 +28,7 @@ from tbot_bot.support.envelope import Request, encode_request
 from tbot_bot.support.path_resolver import CODE_ROOT
 from tbot_bot.support.sealing import new_private_key, public_bytes, read_public_key
 from tbot_bot.support.state_file import StateFile
+from tests.unit.config.conftest import Pulse
 
 
 def test_a_fresh_system_waits_in_initialize_and_publishes_its_form(rig: Any) -> None:
@@ -422,19 +423,19 @@ def test_it_is_not_ready_while_it_recovers_and_that_may_take_its_time(
     rig: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.stop()
-    before = len(rig.pulse.said)
+    rig.pulse = Pulse()
     seen: list[list[str]] = []
     real = Provisioning.recover
 
     def recover(self: Provisioning) -> None:
-        seen.append(rig.pulse.said[before:])
+        seen.append(list(rig.pulse.said))
         real(self)
 
     monkeypatch.setattr(Provisioning, "recover", recover)
     rig.start()
     rig.until(lambda: seen)
     assert seen == [["EXTEND_TIMEOUT_USEC=600000000"]]
-    rig.until(lambda: "READY=1" in rig.pulse.said[before:])
+    rig.until(lambda: "READY=1" in rig.pulse.said)
 
 
 def test_a_request_that_hangs_stops_the_heartbeat(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
