@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import cast
 from urllib.parse import urlsplit
 
-from tbot_bot.config.values import Value, is_loopback
+from tbot_bot.config.values import Value
 from tbot_bot.domain.session import StrategyName
 from tbot_bot.domain.settings import BrokerName, ScheduleAnchor, ShortType
+from tbot_bot.support.loopback import is_loopback
 
 _OPEN_STANDARD = 14 * 60 + 30
 _OPEN_DAYLIGHT = 13 * 60 + 30

@@ -1,6 +1,5 @@
 """Text to value and back, for each kind of key. Bad text gives a `Refused`, never an exception."""
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from tbot_bot.config.keys import KeySpec, Kind, choice_name
+from tbot_bot.support.loopback import is_loopback
 
 Value = Decimal | int | bool | str | time | Enum | tuple[Decimal, ...] | tuple[Enum, ...] | None
 
@@ -56,16 +56,6 @@ def to_text(spec: KeySpec, value: Value) -> str:
             return f"{value // 1000}s" if value % 1000 == 0 else f"{value}ms"
         case _:
             return str(value)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _empty(spec: KeySpec) -> Value | Refused:

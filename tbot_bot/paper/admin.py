@@ -8,9 +8,10 @@ from aiohttp import web
 from tbot_bot.paper.faults import apply
 from tbot_bot.paper.refusal import invalid
 from tbot_bot.paper.sessions import rfc3339
-from tbot_bot.paper.settings import MAX_SPEED, is_loopback
+from tbot_bot.paper.settings import MAX_SPEED
 from tbot_bot.paper.venue import Venue
 from tbot_bot.paper.web import Handler, Refused, answer, body_of, parse_time, refuse
+from tbot_bot.support.loopback import is_loopback
 
 
 class Admin:
@@ -113,7 +114,7 @@ async def _object(request: web.Request) -> Mapping[str, object]:
 def _is_local(host: str) -> bool:
     """Whether a Host header names loopback, so that no page can reach this port under a name of its own."""
     name = host.rpartition(":")[0] if host.count(":") == 1 or "]" in host else host
-    return name == "localhost" or is_loopback(name.strip("[]"))
+    return is_loopback(name.strip("[]"))
 
 
 @web.middleware

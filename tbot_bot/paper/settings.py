@@ -1,6 +1,5 @@
 """What the venue is told when it starts."""
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from tbot_bot.domain.errors import ConfigInvalid
+from tbot_bot.support.loopback import is_loopback
 
 DEFAULT_FIRST_SESSION = date(2026, 1, 5)
 MAX_SPEED = Decimal(5000)
@@ -52,10 +52,3 @@ class VenueSettings:
             (not 50 <= self.symbols <= 10_000, f"symbols {self.symbols} must be 50 to 10000"),
             (self.seed < 0, f"seed {self.seed} must not be negative"),
         )
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

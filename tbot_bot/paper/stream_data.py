@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import msgpack
 import numpy as np
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from tbot_bot.paper.exchange import completed_minutes
 from tbot_bot.paper.market import Ints, SessionBars, trade_counts
 from tbot_bot.paper.sessions import MINUTE_MS
 from tbot_bot.paper.snapshots import quote_sizes, trade_sizes
-from tbot_bot.paper.stream_hub import Client, connection
+from tbot_bot.paper.stream_hub import Client, serve
 from tbot_bot.paper.venue import Venue
 
 CHANNELS = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors")
@@ -171,14 +171,7 @@ class DataStream:
     # Receiving
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        async with connection(request, self.clients) as client:
-            client.send(_pack([{"T": "success", "msg": "connected"}]))
-            async for message in client.socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    self._act(client, message.data)
-                if client.last_words is not None:
-                    break
-            return client.socket
+        return await serve(request, self.clients, _pack([{"T": "success", "msg": "connected"}]), self._act)
 
     def _act(self, client: Client, data: str | bytes) -> None:
         try:

@@ -1,11 +1,11 @@
 """Connections of one stream, each with its own queue, so that a slow client holds up nobody."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 QUEUED_FRAMES = 2000
 
@@ -40,6 +40,9 @@ class Client:
             return
 
 
+Act = Callable[[Client, str | bytes], None]
+
+
 @asynccontextmanager
 async def connection(request: web.Request, clients: set[Client]) -> AsyncIterator[Client]:
     """A prepared WebSocket that is among `clients` while it lives."""
@@ -54,6 +57,19 @@ async def connection(request: web.Request, clients: set[Client]) -> AsyncIterato
         clients.discard(client)
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
+
+
+async def serve(request: web.Request, clients: set[Client], hello: bytes, act: Act) -> web.WebSocketResponse:
+    """Says `hello` and hands each message of one connection to `act` until it ends or is to be cut off."""
+    async with connection(request, clients) as client:
+        if hello:
+            client.send(hello)
+        async for message in client.socket:
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                act(client, message.data)
+            if client.last_words is not None:
+                break
+        return client.socket
 
 
 def drop(clients: Iterable[Client]) -> int:

@@ -4,10 +4,10 @@ import asyncio
 import json
 from collections.abc import Mapping
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from tbot_bot.paper.render import Json
-from tbot_bot.paper.stream_hub import Client, connection
+from tbot_bot.paper.stream_hub import Client, serve
 from tbot_bot.paper.venue import Venue
 
 CHANNEL = "trade_updates"
@@ -43,13 +43,7 @@ class TradingStream:
                 client.send(frame)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        async with connection(request, self.clients) as client:
-            async for message in client.socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    self._act(client, message.data)
-                if client.last_words is not None:
-                    break
-            return client.socket
+        return await serve(request, self.clients, b"", self._act)
 
     def _act(self, client: Client, data: str | bytes) -> None:
         try:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tbot_bot.config.schema import BY_NAME
-from tbot_bot.config.values import Refused, Value, is_loopback, to_text, to_value
+from tbot_bot.config.values import Refused, Value, to_text, to_value
 from tbot_bot.domain.session import StrategyName
 from tbot_bot.domain.settings import ShortType
 
@@ -85,11 +85,3 @@ def test_bad_text_is_refused_with_the_reason(key: str, text: str, why: str) -> N
 
     assert isinstance(refused, Refused)
     assert why in refused.message
-
-
-@pytest.mark.parametrize(
-    ("host", "ours"),
-    [("localhost", True), ("127.9.9.9", True), ("::1", True), ("127.0.0.1.example.com", False), ("0.0.0.0", False)],
-)
-def test_only_addresses_of_this_machine_are_loopback(host: str, ours: bool) -> None:
-    assert is_loopback(host) is ours

@@ -8,6 +8,6 @@ def test_this_machine_is_loopback(host: str) -> None:
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["", "localhost.example", "127.0.0.1.example", "10.0.0.1", "0.0.0.0", "::"])
+@pytest.mark.parametrize("host", ["", "localhost.example", "127.0.0.1.example.com", "10.0.0.1", "0.0.0.0", "::"])
 def test_anything_else_is_not(host: str) -> None:
     assert not is_loopback(host)
