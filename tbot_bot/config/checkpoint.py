@@ -62,6 +62,10 @@ def read_checkpoint(paths: Paths) -> Checkpoint | None:
         )
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise SecretUnavailable(
+            f"{path} may be read by the runner's user alone: ask as that user or as root"
+        ) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SecretUnavailable(
             f"{path.name} in storage/runner is damaged, so it is unknown how far provisioning came; "

@@ -79,9 +79,14 @@ def test_after_a_first_run_nothing_is_wrong_for_the_runner_nor_for_the_bot(rig: 
         problems = readiness(rig.paths, datetime.now(UTC), lambda: "")
         assert [words for words in problems if "backup" not in words] == []
 
+    def not_for_it_to_say() -> None:
+        (words,) = readiness(rig.paths, datetime.now(UTC), lambda: "")
+        assert "may be read by the runner's user alone" in words
+
     as_user(KEYS, sound)
     as_user(KEYS, ready)
     as_user(BOT, sound)
+    as_user(BOT, not_for_it_to_say)
 
 
 @pytest.mark.parametrize("kind", ["universe", "backtest"])
