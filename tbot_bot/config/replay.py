@@ -22,9 +22,7 @@ class ReplayGuard:
         self._clock = clock
         ensure_folder(self._path.parent)
         self._seen = {str(row["id"]): _moment(row) for row in read_lines(self._path) if "id" in row and "at" in row}
-        self._lines = 0
-        self._log = LineLog(self._path)
-        self._compact()
+        self._log = self._compacted()
 
     def objection(self, request: Request) -> str | None:
         """Why this request must not be acted on; None when it is fresh, and then it counts as seen, durably."""
@@ -39,21 +37,21 @@ class ReplayGuard:
         self._seen[request.id] = now
         self._lines += 1
         if self._lines > _MAX_LINES:
-            self._compact()
+            earlier, self._log = self._log, self._compacted()
+            earlier.close()
         return None
 
     def close(self) -> None:
         self._log.close()
 
-    def _compact(self) -> None:
-        """Forget what can no longer be replayed. Whole or not at all, like every write."""
+    def _compacted(self) -> LineLog:
+        """The log without what can no longer be replayed. Whole or not at all, like every write."""
         oldest = self._clock.now() - _REMEMBERED
         self._seen = {number: at for number, at in self._seen.items() if at > oldest}
         lines = "".join(f'{{"at":"{at.isoformat()}","id":"{number}"}}\n' for number, at in self._seen.items())
-        self._log.close()
         write_bytes(self._path, lines.encode())
-        self._log = LineLog(self._path)
         self._lines = 0
+        return LineLog(self._path)
 
 
 def _moment(row: dict[str, str]) -> datetime:

@@ -137,11 +137,11 @@ def write_new(path: Path, data: bytes, mode: int = 0o600, *, private: bool = Fal
 def create_bytes(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Like write_bytes, but refuses to replace: raises FileExistsError when `path` is there."""
     temp = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    write_bytes(temp, data, mode)
     try:
+        write_new(temp, data, mode)
         os.link(temp, path)
     finally:
-        temp.unlink()
+        temp.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

@@ -110,6 +110,10 @@ def make_exhibit(scenario: Scenario, folder: Path) -> Exhibit:
 def _build(scenario: Scenario, folder: Path) -> dict[str, str]:
     """The root that the acts begin with; what its admin knows."""
 
+    if scenario.bare:
+        (folder / "template").mkdir()
+        return {}
+
     def build() -> dict[str, str]:
         house = House(folder / "template")
         house.start()

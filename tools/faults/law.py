@@ -21,7 +21,7 @@ from tools.faults.disk import Disk, EntryChange, Node
 from tools.faults.replay import LINKS, REMOVALS, RENAMES, Replay
 
 SCRATCH: Mapping[str, str] = {
-    r"control/(published|replies)(/|$)": "written anew each second, or fetched within one; never trusted",
+    r"control/(published|replies)/": "written anew each second, or fetched within one; never trusted",
     r".*-shm$": "SQLite builds it anew from the log",
     r".*/\.(lock|busy)$|control/\.[a-z]+\.lock$": "holds nothing: only its lock counts, which ends with its process",
     r"tbot_bot/storage/backups/\.work(/|$)": "copies on their way into a backup; the next backup drops what is left",

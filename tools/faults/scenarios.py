@@ -48,7 +48,7 @@ class Scenario:
     `prepare` gets a started house, and `act` too unless `started` is False: then its start is part of what is tried.
     `repeats`: the acts succeed again on a root where they are done already. `late`: audit events of what follows from
     an act, and so need not be there before it was answered. `killed_in`: instead of `prepare`, the root of that
-    scenario, killed at that place of its calls (0 to 1)."""
+    scenario, killed at that place of its calls (0 to 1). `bare`: the root is an empty folder."""
 
     name: str
     prepare: Callable[[House], None]
@@ -57,6 +57,7 @@ class Scenario:
     repeats: bool = True
     late: frozenset[str] = frozenset()
     killed_in: tuple[str, float] | None = None
+    bare: bool = False
 
 
 def provision(house: House, values: Mapping[str, str]) -> None:
@@ -233,7 +234,8 @@ def _restart(name: str, percent: int) -> Scenario:
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
-        Scenario("first_start", _nothing, _start, started=False, repeats=False),
+        Scenario("first_start", _nothing, _start, started=False, repeats=False, bare=True),
+        Scenario("later_start", _nothing, _start, started=False, repeats=False),
         Scenario("first_provisioning", _nothing, lambda house: provision(house, OLD), repeats=False),
         Scenario(
             "registration",
