@@ -41,13 +41,14 @@ def machine(trees: Trees, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         made.down()
 
 
-def keep_recovery_key(machine: TradingLab) -> None:
+def keep_recovery_key(machine: TradingLab) -> str:
     browser = machine.browser
     page = browser.open("/recovery")
     shown = browser.send(page, page.form("/recovery"), {})
     words = shown.text[shown.text.index("AGE-SECRET-KEY-1") :].split()
     confirmed = browser.send(shown, shown.form("/recovery/confirm"), {"last_group": words[GROUPS - 1]})
     assert confirmed.status == 200, confirmed.text
+    return "".join(words[:GROUPS])
 
 
 def read_out(machine: TradingLab, block: Block) -> Finished:
