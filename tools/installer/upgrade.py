@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from tbot_bot.support.path_resolver import Paths
 from tools.installer import files, placing, services, system
 from tools.installer.faults import InstallRefused
 from tools.installer.layout import Layout
@@ -23,12 +24,14 @@ BEGUN, DONE, TAKEN_BACK = "begun", "done", "taken back"
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """`units`: what was under way before. `why`: what the new release failed at."""
+    """`units`: what was under way before. `state`: what the state folder said of its layout before. `why`: what the new
+    release failed at."""
 
     before: str
     after: str
     phase: str
     units: tuple[str, ...]
+    state: str = ""
     why: str = ""
 
 
@@ -43,7 +46,7 @@ class Wishes:
 def read_journal(layout: Layout) -> Journal | None:
     try:
         row = json.loads(layout.journal.read_bytes())
-        return Journal(row["before"], row["after"], row["phase"], tuple(row["units"]), row["why"])
+        return Journal(row["before"], row["after"], row["phase"], tuple(row["units"]), row["state"], row["why"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -54,7 +57,7 @@ def upgrade(layout: Layout, old: Release, new: Release, wishes: Wishes, say: Say
     """Raises InstallRefused when the old release is in place again, which is said in its words."""
     units = services.under_way(placing.unit_names(layout))
     last = read_journal(layout)
-    journal = Journal(old.name, new.name, BEGUN, units)
+    journal = Journal(old.name, new.name, BEGUN, units, _state_of(layout))
     _write(layout, journal)
     try:
         with _held():
@@ -140,12 +143,19 @@ def _take_back(layout: Layout, journal: Journal, wishes: Wishes, say: Say) -> No
     if old is None:
         raise InstallRefused(f"The release {journal.before} is gone from {layout.releases}: restore the last backup.")
     services.stop(services.under_way(placing.unit_names(layout)), say)
-    if layout.current.exists() and Path(os.readlink(layout.current)).name == journal.after:
+    in_use = Path(os.readlink(layout.current)).name if layout.current.is_symlink() else ""
+    # A release that cannot even migrate has changed nothing that would have to be undone by it.
+    if in_use == journal.after and _state_of(layout) != journal.state:
         services.migrate(str(old.layout), say)
     _put_in_place(layout, old, journal.units)
     services.migrate("latest", say)
     services.start(journal.units, say, wishes.seconds)
     _write(layout, replace(journal, phase=TAKEN_BACK))
+
+
+def _state_of(layout: Layout) -> str:
+    path = Paths(layout.state).layout_record
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def _put_in_place(layout: Layout, release: Release, units: tuple[str, ...]) -> None:

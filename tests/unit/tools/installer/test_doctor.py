@@ -52,7 +52,7 @@ def test_a_unit_that_was_edited_in_place_is_found(layout, release):
 
 
 def test_an_upgrade_that_was_taken_back_is_remembered_with_its_reason(layout, release):
-    write_journal(layout, Journal(release.name, "2.0.0+b", TAKEN_BACK, (), "tbot-bot.service did not become ready"))
+    write_journal(layout, Journal(release.name, "2.0.0+b", TAKEN_BACK, (), "", "tbot-bot.service did not become ready"))
     words = "the one to 2.0.0+b was taken back: tbot-bot.service did not become ready"
     assert about(layout, "upgrade") == [Finding("upgrade", words)]
 

@@ -49,5 +49,7 @@ def test_a_damaged_journal_stops_the_installer_with_words(layout):
         read_journal(layout)
     layout.journal.unlink()
     assert read_journal(layout) is None
-    files.put_text(layout.journal, '{"before": "a", "after": "b", "phase": "begun", "units": ["x"], "why": ""}')
+    files.put_text(
+        layout.journal, '{"before": "a", "after": "b", "phase": "begun", "units": ["x"], "state": "", "why": ""}'
+    )
     assert read_journal(layout) == Journal("a", "b", BEGUN, ("x",))
