@@ -1,21 +1,25 @@
 """The real web and the real provisioning runner as processes over a root of their own, and a real browser on them."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Cookie, Page, expect, sync_playwright
 
 from tbot_bot.support.path_resolver import Paths
 from tests.conftest import find_chromium
 
+# On a busy machine a page takes its time; what never comes still fails.
+expect.set_options(timeout=15_000)
 USER, PASSWORD = "alex", "four unrelated words here"
 RUNNER, WEB, BACKUP = "tbot_bot.runtime.provisioning", "tbot_web.serve", "tbot_bot.runtime.backup"
 ARGUMENTS = {BACKUP: ("--watch",)}
@@ -73,9 +77,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    here = Machine(tmp_path, free_port())
+@contextmanager
+def machine_on(root: Path) -> Iterator[Machine]:
+    here = Machine(root, free_port())
     try:
         here.start(RUNNER)
         here.start(WEB)
@@ -84,6 +88,16 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     finally:
         for module in list(here.running):
             here.kill(module)
+
+
+@pytest.fixture
+def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
+    """Nothing provisioned; for tests that ask for `provisioned`, a copy of the installation whose first run is done."""
+    if "provisioned" in request.fixturenames:
+        done: FirstRun = request.getfixturevalue("first_run")
+        shutil.copytree(done.root, tmp_path, symlinks=True, dirs_exist_ok=True)
+    with machine_on(tmp_path) as here:
+        yield here
 
 
 @pytest.fixture(scope="session")
@@ -108,14 +122,39 @@ def page(chromium: Browser, machine: Machine) -> Iterator[Page]:
     assert not complaints
 
 
+@dataclass(frozen=True)
+class FirstRun:
+    """An installation set up with the defaults, at rest, and the cookies of its admin."""
+
+    root: Path
+    cookies: list[Cookie]
+
+
+@pytest.fixture(scope="session")
+def first_run(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    """Done once in the browser and copied for each test: what the first run itself does is tested on its own."""
+    root = tmp_path_factory.mktemp("first-run")
+    with machine_on(root) as here:
+        context = chromium.new_context(base_url=here.url)
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_role("button", name="Save and set up").click()
+        page.wait_for_url("**/register")
+        register(page)
+        page.get_by_role("link", name="Later", exact=True).click()
+        page.wait_for_url("**/?welcome=1")
+        cookies = context.cookies()
+        context.close()
+    return FirstRun(root, cookies)
+
+
 @pytest.fixture
-def provisioned(machine: Machine, page: Page) -> Page:
+def provisioned(machine: Machine, page: Page, first_run: FirstRun) -> Page:
     """The first run done with the defaults; the admin is logged in and on the dashboard."""
-    page.goto("/")
-    page.get_by_role("button", name="Save and set up").click()
-    page.wait_for_url("**/register")
-    register(page)
-    page.get_by_role("link", name="Later", exact=True).click()
+    page.context.add_cookies(
+        [{"name": each["name"], "value": each["value"], "url": machine.url} for each in first_run.cookies]
+    )
+    page.goto("/?welcome=1")
     page.wait_for_url("**/?welcome=1")
     return page
 
