@@ -17,14 +17,14 @@ from tools.installer.rendering import rendered_files
 
 ANALYZE = "systemd-analyze"
 LIMITS: Mapping[str, int] = {
-    "tbot-alert@.service": 13,
-    "tbot-backtest.service": 4,
-    "tbot-backup.service": 14,
-    "tbot-bot.service": 13,
-    "tbot-migrate@.service": 5,
-    "tbot-paper.service": 11,
-    "tbot-provisioning.service": 6,
-    "tbot-universe.service": 13,
+    "tbot-alert@.service": 2,
+    "tbot-backtest.service": 2,
+    "tbot-backup.service": 10,
+    "tbot-bot.service": 10,
+    "tbot-migrate@.service": 2,
+    "tbot-paper.service": 9,
+    "tbot-provisioning.service": 2,
+    "tbot-universe.service": 10,
     "tbot-web.service": 2,
 }
 """Tenths of systemd's exposure level (0 to 100) that a service may have at most; what is not named may have none."""

@@ -22,6 +22,8 @@ MAX_BYTES = 64 * 1024
 _KEPT_REFUSED = 200
 _MAX_A_ROUND = 256
 _CLEARED_A_ROUND = 512
+_HIDDEN = 65534
+"""The user id by which the kernel names an owner that it does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +168,13 @@ class Inbox:
         if self._owners is not None:
             return self._owners
         facts = self._folder.stat()
-        members = _members(facts.st_gid) if facts.st_mode & stat.S_ISGID else frozenset()
-        return frozenset({os.geteuid(), 0, facts.st_uid}) | members
+        ours = frozenset({os.geteuid(), 0, facts.st_uid})
+        if not facts.st_mode & stat.S_ISGID:
+            return ours
+        if _others_are_hidden():
+            # Who they are cannot be asked, so it is the folder that says it: only its group may put files there.
+            return ours if facts.st_mode & stat.S_IWOTH else ours | {_HIDDEN}
+        return ours | _members(facts.st_gid)
 
     def _set_aside(self, path: Path) -> None:
         """Keep what is small and plain, a link or a folder. A second name of someone's file would keep alive what its
@@ -211,6 +218,16 @@ class Inbox:
 def _safe(name: str) -> str:
     """A hostile name, short and printable."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:80]
+
+
+@functools.cache
+def _others_are_hidden() -> bool:
+    """Whether the kernel shows us every other user as one and the same (PrivateUsers= of a unit)."""
+    try:
+        rows = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    except OSError:
+        return False
+    return not any(int(first) <= _HIDDEN < int(first) + int(count) for first, _, count in rows)
 
 
 @functools.cache

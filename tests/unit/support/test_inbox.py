@@ -1,9 +1,11 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from tbot_bot.support.inbox import MAX_BYTES, Inbox
+from tools.child import run_program
 
 
 @pytest.fixture
@@ -59,6 +61,32 @@ def test_what_is_no_plain_file_is_moved_aside_unread(folder: Path) -> None:
     assert secret.read_bytes() == b"key"
     kept = {path.name.partition("~")[2] for path in (folder.parent / "refused").iterdir()}
     assert kept == {"link.req", "folder.req", "name_with_newline"}
+
+
+HIDDEN = """
+import sys
+from pathlib import Path
+from tbot_bot.support.inbox import Inbox
+
+root = Path(sys.argv[1])
+inbox = Inbox(root / "in", root / "private", root / "refused", wanted=lambda name: True, leave=lambda name: False)
+claimed, evicted = inbox.take()
+print(len(claimed), len(evicted))
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("mode", "said"), [(0o2730, "1 0"), (0o2732, "0 1"), (0o730, "0 1")])
+def test_where_other_users_are_hidden_the_folder_says_whose_files_are_taken(folder: Path, mode: int, said: str) -> None:
+    (folder / "a.req").write_bytes(b"x")
+    os.chown(folder / "a.req", 61003, 62002)
+    os.chown(folder, -1, 62002)
+    folder.chmod(mode)
+
+    words = ["unshare", "--user", "--map-root-user", sys.executable, "-c", HIDDEN, str(folder.parent)]
+    done = run_program(words)
+
+    assert done.output.strip() == said
 
 
 def test_a_stranger_s_file_is_refused(folder: Path) -> None:

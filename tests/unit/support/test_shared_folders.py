@@ -86,6 +86,23 @@ def test_a_file_that_is_moved_in_is_shared_like_one_born_there(shared: Path, tmp
     assert mode(tmp_path / "staged") == 0o660
 
 
+@pytest.mark.root
+def test_a_file_that_is_moved_to_another_group_is_that_groups_without_chown(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bytes(tmp_path / "staged", b"books")
+    os.chown(shared, -1, STATE)
+    shared.chmod(0o2770)
+    (shared / ".staged.moving.tmp").symlink_to("/nowhere")
+    monkeypatch.delattr(os, "chown")
+
+    share(tmp_path / "staged", shared)
+
+    facts = (tmp_path / "staged").stat()
+    assert ((tmp_path / "staged").read_bytes(), facts.st_gid, mode(tmp_path / "staged")) == (b"books", STATE, 0o660)
+    assert list(shared.iterdir()) == []
+
+
 def installed(root: Path) -> Paths:
     """The folders as an installation lays them out."""
     paths = Paths(root)
@@ -149,7 +166,7 @@ def test_both_find_nothing_wrong_with_a_sound_generation_and_the_bot_finds_a_cha
     folder = folder_of(paths, 1)
 
     def sound() -> None:
-        assert (faults_of(folder), key_faults(folder / "keys")) == ((), ())
+        assert (faults_of(folder), key_faults(folder / "keys"), key_faults(paths.keys)) == ((), (), ())
 
     def broken() -> None:
         assert "broker.key" in faults_of(folder)[0]
