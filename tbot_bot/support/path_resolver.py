@@ -66,7 +66,8 @@ class Paths:
 
     @property
     def runner_public_key(self) -> Path:
-        return self.control / "runner.pub"
+        """In a folder that only the runner writes: who could replace it could read what is sealed to the runner."""
+        return self.control / "public" / "runner.pub"
 
     @property
     def provision_flag(self) -> Path:

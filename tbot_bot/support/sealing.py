@@ -3,6 +3,8 @@
 Only the holder of the private key reads what is sealed to its public key; `info` binds the ciphertext to its purpose,
 so that a sealed login cannot be passed off as anything else. Costs 48 bytes and under 0.1 ms."""
 
+import os
+import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -16,6 +18,8 @@ from tbot_bot.support.credentials import RUNNER_KEY, credential
 from tbot_bot.support.key_use import used
 
 KEY_BYTES = 32
+_HIDDEN_USER = 65534
+"""What any other user looks like to a process that systemd shows no users (PrivateUsers=)."""
 
 
 def _suite() -> Suite:
@@ -71,9 +75,22 @@ def write_public_key(path: Path, key: X25519PrivateKey) -> None:
 
 
 def read_public_key(path: Path) -> bytes | None:
-    """The published public key; None when it is missing or holds no key."""
+    """The published public key; None when it is missing, holds no key, or may be someone else's."""
     try:
-        data = bytes.fromhex(path.read_text("ascii").strip())
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            ours = _is_the_runners(os.fstat(handle), path.parent.parent.stat())
+            data = bytes.fromhex(file.read(4 * KEY_BYTES).decode("ascii").strip())
     except (OSError, ValueError):
         return None
-    return data if len(data) == KEY_BYTES else None
+    return data if ours and len(data) == KEY_BYTES else None
+
+
+def _is_the_runners(facts: os.stat_result, control: os.stat_result) -> bool:
+    """In an installation the runtime may write into `control/` too, and must not pass its own key off as the runner's.
+
+    It cannot make a file of the web's group; whoever sees users as they are looks at the owner."""
+    if not control.st_mode & stat.S_ISGID:
+        return True
+    seen_as_it_is = control.st_uid != _HIDDEN_USER
+    return facts.st_gid == os.getegid() or (seen_as_it_is and facts.st_uid in {control.st_uid, 0})

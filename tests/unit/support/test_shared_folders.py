@@ -24,6 +24,7 @@ from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.decrypt_secrets import with_generation
 from tbot_bot.support.flags import FlagClaimer
 from tbot_bot.support.path_resolver import Paths
+from tbot_bot.support.sealing import new_private_key, public_bytes, read_public_key, write_public_key
 from tbot_bot.support.state_file import StateFile
 
 KEYS, BOT, WEB = 61001, 61002, 61003
@@ -231,6 +232,32 @@ def test_the_web_raises_a_flag_that_the_bot_claims_and_lists_no_requests(paths: 
     as_user(WEB, lambda: refused(lambda: os.listdir(paths.requests)))
     as_user(BOT, claimed)
     assert not paths.kill_flag.exists()
+
+
+@pytest.mark.root
+def test_the_web_takes_no_key_for_the_runners_that_the_bot_put_there(paths: Paths) -> None:
+    """It is what passwords are sealed to."""
+    runners, bots = new_private_key(), new_private_key()
+    path = paths.runner_public_key
+
+    def swap() -> None:
+        path.parent.rename(paths.control / "aside")
+        path.parent.mkdir()
+        path.parent.chmod(0o755)
+        write_public_key(path, bots)
+        path.chmod(0o644)
+
+    def seen(key: bytes | None) -> None:
+        assert read_public_key(path) == key
+
+    path.parent.mkdir()
+    os.chown(path.parent, KEYS, WEB)
+    path.parent.chmod(0o2750)
+    as_user(KEYS, lambda: write_public_key(path, runners))
+    as_user(BOT, lambda: refused(lambda: write_public_key(path, bots)))
+    as_user(WEB, lambda: seen(public_bytes(runners)))
+    as_user(BOT, swap)
+    as_user(WEB, lambda: seen(None))
 
 
 @pytest.mark.root
