@@ -10,7 +10,11 @@ from tools.lab.lab import Lab
 
 _PYTHON = f"{PREFIX}/current/venv/bin/python"
 _MODULE = "tools.lab.attempts"
-_NOT_OURS = re.compile(r"(Exec\w+|Type|Restart\w*|WatchdogSec|NotifyAccess|Sockets|TimeoutStart\w*|SuccessExitStatus)=")
+_NOT_OURS = re.compile(
+    r"(Exec(Start|Stop|Reload|Condition)\w*|Type|Restart\w*|WatchdogSec|NotifyAccess|Sockets|TimeoutStart\w*|Success\w*)="
+)
+    r"(Exec(?:Start|Stop|Reload|Condition)\w*|Type|Restart\w*|WatchdogSec|NotifyAccess|Sockets|TimeoutStart\w*|SuccessExitStatus)="
+)
 _UNITS = "/usr/local/lib/systemd/system"
 
 

@@ -96,6 +96,11 @@ class TradingLab:
             raise OSError(f"the state was not copied: {copied.last_lines}")
         return Paths(target)
 
+    @property
+    def release(self) -> str:
+        """Name of the release in use."""
+        return self.lab.path(f"{PREFIX}/current").readlink().name
+
     def state_word(self) -> str:
         return self.paths.bot_state.read_text().strip()
 
@@ -120,9 +125,12 @@ class TradingLab:
 
     def part(self, name: str) -> dict[str, Any]:
         """A published snapshot's body as the browser sees it."""
+        return dict(self._snapshot(name).get("body") or {})
+
+    def _snapshot(self, name: str) -> dict[str, Any]:
         parts = self.browser.json(f"/live.json?names={name}").get("parts")
         part = parts.get(name) if isinstance(parts, dict) else None
-        return dict(part["body"]) if isinstance(part, dict) else {}
+        return dict(part) if isinstance(part, dict) else {}
 
     def shows(self, path: str, action: str) -> bool:
         """Whether the page offers the form."""
@@ -153,6 +161,20 @@ class TradingLab:
     @property
     def armed(self) -> bool:
         return calmly(lambda: self.browser.json("/live.json").get("state"), None) in ARMED_STATES
+
+    def goes_on(self, seconds: float = 60.0) -> None:
+        """Wait until the bot says anew that it is armed and in the session. Raises DemoFailed."""
+        before = calmly(lambda: self._snapshot("status").get("written_at"), None)
+
+        def news() -> bool:
+            told = self._snapshot("status")
+            body = told.get("body") or {}
+            return told.get("written_at") not in (None, before) and bool(body.get("windows")) and self.armed
+
+        until("the session's going on", seconds, news)
+
+    def wait_until_up(self, seconds: float = 60.0) -> None:
+        until("everything up", seconds, lambda: all(self.lab.state(unit) == "active" for unit in SERVING))
 
     @property
     def positions(self) -> int:
