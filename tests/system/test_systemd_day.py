@@ -22,8 +22,9 @@ pytestmark = [
 ]
 
 FIRST, NEXT, BROKEN = "1.0.0", "1.0.1", "1.0.2"
-SPEED = 60
-LONGEST_WATCHDOG = 60.0
+SPEED = 100
+WATCHDOG = 30.0
+"""Seconds; the longest of the units' own is the runner's, a minute."""
 S = str(STATE_DIR)
 KEYS, STORAGE, DATABASES = f"{S}/tbot_bot/storage/current/keys", f"{S}/tbot_bot/storage", f"{S}/tbot_bot/core/databases"
 
@@ -49,6 +50,7 @@ def test_it_is_installed_from_a_source_tree(machine: TradingLab) -> None:
     done = machine.install()
 
     assert done.code == 0, done.output
+    machine.adjust(RUNNER, f"[Service]\nWatchdogSec={WATCHDOG:.0f}s\n")
     assert machine.lab.systemctl("is-enabled", TARGET).output.strip() == "enabled"
     assert machine.installer("install", FIRST).code == 0
 
@@ -159,8 +161,8 @@ ALLOWED = {
     PAPER: (f"create-in {S}/output/paper",),
 }
 SANDBOX_ONLY = ("execute", "connect", "folder-in", "link-in")
-PUBLIC = (f"list {S}/control", f"read {S}/control/bot_state.txt")
-"""Open to all of tbot's users, and only to them."""
+OPEN = {PAPER: (f"list {S}/control", f"read {S}/control/bot_state.txt"), RUNNER: (f"list {S}/output/paper",)}
+"""Open to all of tbot's users, and to the owner of every folder."""
 USERS = {WEB: "tbot-web", BOT: "tbot-bot", RUNNER: "tbot-keys", PAPER: "tbot-paper"}
 
 
@@ -168,7 +170,7 @@ USERS = {WEB: "tbot-web", BOT: "tbot-bot", RUNNER: "tbot-keys", PAPER: "tbot-pap
 def test_in_its_sandbox_a_process_can_do_its_work_and_no_more(machine: TradingLab, unit: str) -> None:
     outcomes = try_in_sandbox(machine.lab, unit, (*FORBIDDEN[unit], *ALLOWED[unit]))
 
-    assert [words for words in ALLOWED[unit] if outcomes[words] != "ok"] == [], outcomes
+    assert {words: outcomes[words] for words in ALLOWED[unit] if outcomes[words] != "ok"} == {}
     assert [words for words in FORBIDDEN[unit] if outcomes[words] == "ok"] == []
 
 
@@ -176,7 +178,7 @@ def test_in_its_sandbox_a_process_can_do_its_work_and_no_more(machine: TradingLa
 def test_the_rights_of_files_alone_keep_its_user_from_what_belongs_to_others(machine: TradingLab, unit: str) -> None:
     """As if there were no sandbox; running programs and the network are the sandbox's business."""
     words = (words for words in FORBIDDEN[unit] if not words.startswith(SANDBOX_ONLY))
-    files = tuple(each for each in words if unit != PAPER or each not in PUBLIC)
+    files = tuple(each for each in words if each not in OPEN.get(unit, ()))
     outcomes = try_as_user(machine.lab, USERS[unit], files)
 
     assert [words for words in files if outcomes[words] == "ok"] == []
@@ -192,10 +194,13 @@ def test_a_killed_process_is_restarted_and_the_session_goes_on(machine: TradingL
     machine.goes_on()
 
 
-def test_no_request_is_lost_while_the_web_dies(machine: TradingLab) -> None:
+def test_no_caller_is_turned_away_while_the_web_dies(machine: TradingLab) -> None:
+    """systemd's socket keeps them waiting; a connection that the dead process had taken is lost."""
     machine.lab.kill(WEB)
 
-    assert [machine.browser.open("/health").status for _ in range(20)] == [200] * 20
+    for _ in range(20):
+        with machine.another_browser() as browser:
+            assert browser.open("/health").status == 200
 
 
 def test_frozen_processes_are_found_by_the_watchdog_and_restarted(machine: TradingLab) -> None:
@@ -203,22 +208,21 @@ def test_frozen_processes_are_found_by_the_watchdog_and_restarted(machine: Tradi
     for unit in SERVING:
         machine.lab.kill(unit, "SIGSTOP")
 
+    def followed(unit: str) -> bool:
+        return machine.lab.pid(unit) not in (0, before[unit])
+
     for unit in SERVING:
-        until(
-            f"a successor of {unit}",
-            LONGEST_WATCHDOG + 30,
-            lambda unit=unit: machine.lab.pid(unit) not in (0, before[unit]),
-        )
+        until(f"a successor of {unit}", WATCHDOG + 60, partial(followed, unit))
     machine.wait_until_up()
     machine.goes_on()
 
 
 def test_a_stop_is_graceful_and_the_next_start_goes_on(machine: TradingLab) -> None:
-    began = time.monotonic()
     stopped = machine.lab.systemctl("stop", TARGET)
 
     assert stopped.code == 0, stopped.output
-    assert time.monotonic() - began < 30
+    # The target's own stop is done at once; those that belong to it follow.
+    machine.wait_until_down(30)
     assert machine.state_word() == "shutdown"
     assert [machine.lab.property_of(unit, "Result") for unit in SERVING] == ["success"] * len(SERVING)
 
@@ -280,6 +284,7 @@ def test_a_process_that_keeps_dying_is_left_alone_and_alerted(machine: TradingLa
 def test_at_the_end_the_books_and_the_venue_agree(machine: TradingLab) -> None:
     until("closed books", 60, lambda: any(machine.paths.output.glob("sessions/*/summary.json")))
     machine.lab.systemctl("stop", TARGET)
+    machine.wait_until_down()
 
     assert machine.faults() == ()
     assert machine.fills() > 0
@@ -292,7 +297,7 @@ def test_an_uninstall_leaves_nothing_behind(machine: TradingLab) -> None:
     left = machine.lab.run(
         "find", "/etc", "/usr", "/opt", "/var", "/run", "-xdev", "-name", "*tbot*", "-not", "-path", "/srv/*"
     )
-    assert [line for line in left.output.splitlines() if "lab" not in line] == []
+    assert [line for line in left.output.splitlines() if "/systemd-private-" not in line] == []
     assert "tbot" not in machine.lab.path("/etc/passwd").read_text()
     assert "tbot" not in machine.lab.path("/etc/group").read_text()
     assert machine.lab.systemctl("list-units", "--all", "--no-legend", "tbot*").output.strip() == ""

@@ -13,8 +13,6 @@ _MODULE = "tools.lab.attempts"
 _NOT_OURS = re.compile(
     r"(Exec(Start|Stop|Reload|Condition)\w*|Type|Restart\w*|WatchdogSec|NotifyAccess|Sockets|TimeoutStart\w*|Success\w*)="
 )
-    r"(Exec(?:Start|Stop|Reload|Condition)\w*|Type|Restart\w*|WatchdogSec|NotifyAccess|Sockets|TimeoutStart\w*|SuccessExitStatus)="
-)
 _UNITS = "/usr/local/lib/systemd/system"
 
 

@@ -67,7 +67,7 @@ class TradingLab:
         self.lab.boot()
         self._web = self.lab.door(WEB_PORT)
         self._admin = self.lab.door(PAPER_PORT + 1)
-        self.browser = Browser(f"http://127.0.0.1:{self._web}")
+        self.browser = self.another_browser()
 
     # The admin's part.
 
@@ -81,6 +81,13 @@ class TradingLab:
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(f"TBOT_PAPER_SPEED={self._speed}\n")
         return self.installer("install", version or self.versions[0])
+
+    def adjust(self, unit: str, text: str) -> None:
+        """A drop-in, as `systemctl edit` makes one."""
+        folder = self.lab.path(f"/etc/systemd/system/{unit}.d")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "adjusted.conf").write_text(text)
+        self.lab.systemctl("daemon-reload")
 
     @property
     def paths(self) -> Paths:
@@ -117,6 +124,9 @@ class TradingLab:
             store.close()
 
     # The person's part.
+
+    def another_browser(self) -> Browser:
+        return Browser(f"http://127.0.0.1:{self._web}")
 
     def admin(self, path: str, **what: object) -> None:
         """Ask the venue's own port, once it listens: a fault, the clock."""
@@ -175,6 +185,9 @@ class TradingLab:
 
     def wait_until_up(self, seconds: float = 60.0) -> None:
         until("everything up", seconds, lambda: all(self.lab.state(unit) == "active" for unit in SERVING))
+
+    def wait_until_down(self, seconds: float = 60.0) -> None:
+        until("everything down", seconds, lambda: all(self.lab.state(unit) == "inactive" for unit in SERVING))
 
     @property
     def positions(self) -> int:
