@@ -411,6 +411,8 @@ class Trader:
         services = self._connected().services
         with self._process.notify.patient(BROKER_STEP):
             close_books(services, day)
+        # What the session left, at its very end: nothing publishes positions and orders after it.
+        self._show()
         day.close()
         self._day = None
         self._over = day.context.plan.hours.day
@@ -418,8 +420,10 @@ class Trader:
             self._state.move(BotState.UPDATING, BotState.ANALYZING, "bot", "session closed; waiting for the next")
 
     def _publish(self) -> None:
-        if not self._turns.due("publish", 0.5):
-            return
+        if self._turns.due("publish", 0.5):
+            self._show()
+
+    def _show(self) -> None:
         lines = self._process.tail.lines()
         try:
             if self._desk is None:

@@ -117,6 +117,19 @@ def test_kill_in_a_session_whose_journal_is_done_is_obeyed(desk: Open) -> None:
     assert d.flat
 
 
+def test_what_a_closed_session_left_is_shown_at_its_very_end(desk: Open) -> None:
+    d = desk(BotState.TRADING)
+    d.entered_before()
+    d.turns_until(lambda: bool(d.shown("positions")))
+    d.paths.kill_flag.touch()
+
+    d.turns_until(lambda: d.state is BotState.SHUTDOWN_TRIGGERED and d.journal.done)
+    d.turns(1)
+
+    assert d.flat
+    assert d.shown("positions") == []
+
+
 def test_kill_while_a_finished_day_settles_is_not_swallowed(desk: Open) -> None:
     d = desk(BotState.GRACEFUL_CLOSING)
     d.entered_before()

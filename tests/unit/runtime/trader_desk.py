@@ -1,11 +1,13 @@
 """A whole Trader in-process against a living fake of the broker, on a root of its own."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from tbot_bot.accounting.store import LedgerStore, create
 from tbot_bot.domain.market import Symbol
@@ -105,6 +107,14 @@ class TraderDesk:
     @property
     def flat(self) -> bool:
         return not self.broker.get_positions() and not self.broker.open_orders()
+
+    def shown(self, name: str) -> list[dict[str, Any]]:
+        """Rows of a published snapshot; none when there is none."""
+        try:
+            rows = json.loads((self.paths.published / f"{name}.json").read_bytes())["body"]["rows"]
+        except FileNotFoundError:
+            return []
+        return list(rows)
 
     def turns_until(self, done: Callable[[], bool], seconds: float = 8.0) -> None:
         deadline = time.monotonic() + seconds
