@@ -89,14 +89,24 @@ class Restorer:
         self._audit.record("restore_begun", order.by, {"ip": order.ip, "backup": plan.backup, "parts": plan.parts})
         write_plan(self._paths, plan)
         try:
-            plan = self._staged(order, plan)
-            plan = replace(plan, committed=True)
-            write_plan(self._paths, plan)
+            plan = replace(self._staged(order, plan), committed=True)
+            self._commit(plan)
         except BaseException:
-            self._take_back(plan)
+            if not self.unfinished():
+                self._take_back(plan)
             raise
         self._carry_out(plan)
         return plan
+
+    def _commit(self, plan: Plan) -> None:
+        """Raises OSError; then `unfinished` says whether the plan has its name all the same, and so is carried out by
+        the next start at the latest: what it needs must not be taken back."""
+        try:
+            write_plan(self._paths, plan)
+        except OSError:
+            if not self.unfinished():
+                raise
+            sync_folder(self._paths.runner_private)
 
     def recover(self) -> None:
         """After a restart: finish what was committed, drop what was not."""
@@ -232,7 +242,9 @@ class Restorer:
             _put_beside(stage_of(paths) / "audit", kept / "audit-of-the-backup")
         if "users" in plan.parts:
             put(stage_of(paths) / USERS, paths.users_db, kept / self._below_root(paths.users_db))
-        generations.activate(paths, plan.generation)
+        if (generations.current_number(paths) or 0) <= plan.generation:
+            # A plan that outlived its restore must not take back what was saved since.
+            generations.activate(paths, plan.generation)
         create_users(paths, self._tools.clock, self._tools.bcrypt_cost)
         create_ledger_database(paths, self._tools.create_ledger)
         if "users" in plan.parts or plan.bare:

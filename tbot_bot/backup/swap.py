@@ -80,11 +80,13 @@ def read_plan(paths: Paths) -> Plan | None:
 
 
 def remove_plan(paths: Paths) -> None:
-    if plan_file(paths).exists():
-        plan_file(paths).unlink()
-        sync_folder(paths.runner_private)
+    """The restore is ended by now, carried out or taken back. A plan that stays, or that a power cut brings back, is
+    ended once more by the next start, which changes nothing."""
     with contextlib.suppress(OSError):
-        # The restore is ended by now; the next start removes what is left.
+        if plan_file(paths).exists():
+            plan_file(paths).unlink()
+            sync_folder(paths.runner_private)
+    with contextlib.suppress(OSError):
         shutil.rmtree(paths.restore_work)
 
 

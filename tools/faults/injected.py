@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tbot_bot.domain.errors import TbotError
 from tbot_bot.support.path_resolver import Paths
 from tools.faults.calls import OPENS, SYNCS, WRITES, Call
 from tools.faults.exhibit import Exhibit
-from tools.faults.facts import difference, relative, still_facts
+from tools.faults.facts import Facts, difference, relative, still_facts
 from tools.faults.forked import Ended, Say
 from tools.faults.judge import allowed, judge, log_in_anew, status_words
 from tools.faults.strace import inject
@@ -102,7 +103,7 @@ def try_errno(exhibit: Exhibit, point: Point, root: Path, *, at_once: bool) -> T
 
         def run() -> None:
             scenario.act(house)
-            say({"said": heard, "still": None if point.lasting else relative(still_facts(Paths(root)), exhibit.base)})
+            say({"said": heard, "still": None if point.lasting else _still(exhibit, root)})
             if at_once and scenario.started and not point.lasting and _failed(heard):
                 heard[:] = [row for row in heard if row["ok"] is not False]
                 log_in_anew(house)
@@ -122,7 +123,17 @@ def try_errno(exhibit: Exhibit, point: Point, root: Path, *, at_once: bool) -> T
         wrong.append(f"asked again, it is refused: {last['said'][-1]}")
     done, most = allowed(exhibit, last["said"])
     bounds = (done, max(most, min(done + 1, len(exhibit.steps) - 1))) if unclear else (done, most)
-    return Tried(bool(hit), (*wrong, *judge(exhibit, root, last["said"], bounds=bounds)))
+    halted = point.call.relative(str(exhibit.recorded_root)) == "control/bot_state.txt"
+    return Tried(bool(hit), (*wrong, *judge(exhibit, root, last["said"], bounds=bounds, halted=halted)))
+
+
+def _still(exhibit: Exhibit, root: Path) -> Facts | None:
+    """What is there without any start; None when the error came to us, who look, and not to the runner: which of its
+    threads makes the call of that number is not quite the same each time."""
+    try:
+        return relative(still_facts(Paths(root)), exhibit.base)
+    except (TbotError, OSError):
+        return None
 
 
 def _failed(said: Sequence[Mapping[str, Any]]) -> bool:

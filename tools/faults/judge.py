@@ -23,14 +23,16 @@ def judge(
     *,
     bounds: tuple[int, int] | None = None,
     repeat: bool = True,
+    halted: bool = False,
 ) -> list[str]:
     """What is wrong with `root` after acts that answered `said` before they were cut short; empty when nothing is.
 
-    `bounds`: from and up to how many acts may be done, where the answers do not tell."""
+    `bounds`: from and up to how many acts may be done, where the answers do not tell. `halted`: the state may be
+    `error`, for whoever could not read it."""
     limits = allowed(exhibit, said) if bounds is None else bounds
     try:
         first = in_child(lambda: _first_start(exhibit, root, said))
-        second = in_child(lambda: _second_start(exhibit, root, limits, first["tree"], repeat=repeat))
+        second = in_child(lambda: _second_start(exhibit, root, limits, first["tree"], repeat=repeat, halted=halted))
     except ChildFailed as failed:
         return [f"a start failed: {failed}"]
     return [*first["wrong"], *second]
@@ -58,15 +60,20 @@ def allowed(exhibit: Exhibit, said: Sequence[Mapping[str, Any]]) -> tuple[int, i
     return done, min(done + unclear, most)
 
 
-def misfit(exhibit: Exhibit, found: Facts, bounds: tuple[int, int]) -> tuple[int | None, str]:
+def misfit(exhibit: Exhibit, found: Facts, bounds: tuple[int, int], *, halted: bool = False) -> tuple[int | None, str]:
     """(which step the facts are those of, "") or (None, how they differ from the nearest that is allowed)."""
     shown = relative(found, exhibit.base)
     steps = range(bounds[0], bounds[1] + 1)
     for number in steps:
-        if shown == exhibit.steps[number]:
+        if shown == exhibit.steps[number] or (halted and _but_for_the_state(shown) == exhibit.steps[number]):
             return number, ""
     words = [f"after {number} acts: {difference(shown, exhibit.steps[number])}" for number in steps]
     return None, f"neither the old state nor the new ({' | '.join(words)})"
+
+
+def _but_for_the_state(shown: Facts) -> Facts:
+    """Halted by an error where it would be idle: whoever cannot read the state halts, which is as it must be."""
+    return {**shown, "state": "idle"} if shown["state"] == "error" else shown
 
 
 def status_words(ended: Ended) -> str:
@@ -89,14 +96,20 @@ def _only_start(exhibit: Exhibit, root: Path, said: Sequence[Mapping[str, Any]])
 
 
 def _second_start(
-    exhibit: Exhibit, root: Path, bounds: tuple[int, int], before: Mapping[str, str], *, repeat: bool
+    exhibit: Exhibit,
+    root: Path,
+    bounds: tuple[int, int],
+    before: Mapping[str, str],
+    *,
+    repeat: bool,
+    halted: bool,
 ) -> list[str]:
     house = House(root)
     house.start()
     after = tree(root, _NO_MATTER)
     changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     wrong = [f"a second start changed {name}" for name in changed]
-    number, words = _fit(exhibit, house, bounds)
+    number, words = _fit(exhibit, house, bounds, halted=halted)
     wrong += words
     if not wrong and repeat and exhibit.scenario.started and (number == 0 or exhibit.scenario.repeats):
         wrong += _again(exhibit, house, number)
@@ -120,11 +133,11 @@ def log_in_anew(house: House) -> None:
             return
 
 
-def _fit(exhibit: Exhibit, house: House, bounds: tuple[int, int]) -> tuple[int, list[str]]:
+def _fit(exhibit: Exhibit, house: House, bounds: tuple[int, int], *, halted: bool = False) -> tuple[int, list[str]]:
     """Which step the facts are those of, and what is wrong with them or missing from the audit log."""
     recorded = events_since(house.paths, exhibit.seq)
     try:
-        number, words = misfit(exhibit, look(house), bounds)
+        number, words = misfit(exhibit, look(house), bounds, halted=halted)
     except TbotError as error:
         return 0, [f"cannot be read: {error}"]
     if number is None:

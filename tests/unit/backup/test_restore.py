@@ -1,5 +1,6 @@
 """A restore that dies at any of its steps leaves old or new, and the next start finishes or drops it."""
 
+import errno
 import shutil
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 from tbot_bot.accounting.store import LedgerStore, create
 from tbot_bot.backup import restore, shelf, swap
 from tbot_bot.backup.recovery import parse_recovery_key
+from tbot_bot.config import generations
 from tbot_bot.config.build_check import check
 from tbot_bot.config.progress import Progress
 from tbot_bot.config.provisioning_helper import TITLES, Tools
@@ -255,3 +257,81 @@ def test_only_what_was_looked_at_is_restored_and_only_by_who_looked(rig: Any) ->
 def test_only_files_on_the_shelf_are_opened(rig: Any, name: str) -> None:
     refusal = rig.ask("restore_preview", backup=name, identity=rig.identity, step_up=STEP_UP)
     assert (refusal.code, refusal.faults[0]["key"]) == ("invalid", "backup")
+
+
+def _commit_fails(monkeypatch: pytest.MonkeyPatch, rig: Any, *, lasting: bool) -> None:
+    """The plan gets its name, and the disk cannot make that durable."""
+    write, sync = restore.write_plan, restore.sync_folder
+
+    def write_plan(paths: Any, plan: swap.Plan) -> None:
+        write(paths, plan)
+        if plan.committed:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def sync_folder(folder: Path) -> None:
+        if lasting and folder == rig.paths.runner_private:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(folder)
+
+    monkeypatch.setattr(restore, "write_plan", write_plan)
+    monkeypatch.setattr(restore, "sync_folder", sync_folder)
+
+
+def test_a_disk_that_stays_full_at_the_commit_takes_nothing_that_the_next_start_needs(
+    rig: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rig.back_up()
+    rig.book("PA2")
+    rig.stop()
+    one, audit = restorer(rig)
+    with monkeypatch.context() as full:
+        _commit_fails(full, rig, lasting=True)
+        with pytest.raises(OSError, match="No space"):
+            one.restore(order(rig, made.name))
+    audit.close()
+
+    rig.start()
+    assert rig.log_in().ok
+    assert entries(rig) == 1
+    assert not swap.plan_file(rig.paths).exists()
+
+
+def test_an_error_at_the_commit_that_passes_stops_no_restore(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = rig.back_up()
+    rig.book("PA2")
+    rig.stop()
+    one, audit = restorer(rig)
+    with monkeypatch.context() as once:
+        _commit_fails(once, rig, lasting=False)
+        one.restore(order(rig, made.name))
+    audit.close()
+    assert entries(rig) == 1
+
+
+def test_a_plan_that_cannot_be_removed_takes_back_nothing_that_is_saved_later(
+    rig: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rig.back_up()
+    rig.stop()
+    one, audit = restorer(rig)
+    with monkeypatch.context() as broken:
+        unlink = Path.unlink
+
+        def refuse(path: Path, **named: Any) -> None:
+            if path == swap.plan_file(rig.paths):
+                raise OSError(errno.EIO, "Input/output error")
+            unlink(path, **named)
+
+        broken.setattr(Path, "unlink", refuse)
+        one.restore(order(rig, made.name))
+    audit.close()
+    assert swap.plan_file(rig.paths).exists()
+
+    later = generations.next_number(rig.paths)
+    shutil.copytree(generations.folder_of(rig.paths, later - 1), generations.folder_of(rig.paths, later), symlinks=True)
+    generations.activate(rig.paths, later)
+    one, audit = restorer(rig)
+    one.recover()
+    audit.close()
+    assert generations.current_number(rig.paths) == later
+    assert not swap.plan_file(rig.paths).exists()
