@@ -48,6 +48,7 @@ RISK: Mapping[str, Risk] = {
     "MAX_QUOTE_AGE_S": Risk.HIGHER,
     "FLAT_BEFORE_CLOSE_S": Risk.LOWER,
     "SERVICE_STOP": Risk.HIGHER,
+    "SERVICE_STOP_S": Risk.LOWER,
     "TRAIL_TIGHTENING_BUFFER_S": Risk.LOWER,
     "TRAIL_TIGHTENING_FACTOR": Risk.HIGHER,
     # of each strategy

@@ -145,7 +145,8 @@ def test_a_journal_that_takes_nothing_holds_nobody_up(journald: Journald) -> Non
     began = time.monotonic()
     for number in range(1500):
         logs.get_logger("x").info("much", extra={"fields": {"number": number}})
-    assert time.monotonic() - began < 5
+    # Were each line to wait for the journal's patience, it would be minutes.
+    assert time.monotonic() - began < 60
     seen = journald.drain()
     assert 0 < seen < 1500
     logs.get_logger("x").info("after it")
