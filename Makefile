@@ -34,8 +34,8 @@ deb: ## a Debian package in dist/ (REVISION=)
 	@$(INSTALLER) deb $(if $(REVISION),--revision "$(REVISION)")
 
 test: setup-dev ## every test that can run here
-	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow"
-	$(PY) -m pytest -n 3 --dist loadgroup -m slow
+	$(PY) -m pytest -n 2 --dist loadfile -m "not slow"
+	$(PY) -m pytest -n 2 --dist loadfile -m slow
 
 check: setup-dev ## ruff, mypy --strict, import contracts, secret scan, units, generated docs
 	.venv/bin/ruff check .

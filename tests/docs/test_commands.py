@@ -57,7 +57,6 @@ def test_every_command_is_a_shell_command(block: Block) -> None:
     assert (parsed.returncode, parsed.stderr) == (0, "")
 
 
-@pytest.mark.xdist_group("docs")
 @pytest.mark.parametrize("block", blocks("bash run"), ids=[block.where for block in blocks("bash run")])
 def test_every_command_that_can_run_here_does(block: Block, scratch: Scratch) -> None:
     done = scratch.run(block.text)
@@ -65,7 +64,6 @@ def test_every_command_that_can_run_here_does(block: Block, scratch: Scratch) ->
     assert done.returncode == 0, f"{block.text}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.xdist_group("docs")
 def test_a_command_that_fails_is_noticed(scratch: Scratch) -> None:
     assert scratch.run("python -m tools.verify_audit --anchor 1:beef").returncode == 2
 

@@ -13,7 +13,7 @@ from tools.demo_process import Killed
 from tools.faults.selftest import Verdict
 from tools.figures import report_campaign
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("campaign")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.mark.parametrize(("part", "points"), [("inbox", 4_000), ("venue", 50), ("simulation", 50), ("audit", 2000)])

@@ -25,7 +25,7 @@ from tools.child import end, start_python
 from tools.page_client import Browser
 from tools.runner_process import RunnerProcess, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("canary")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 USER = "canary-admin"
 

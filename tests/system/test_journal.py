@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import REPOSITORY, lacking
 from tools.lab.lab import Lab, missing
 
-pytestmark = [pytest.mark.root, pytest.mark.systemd, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.root, pytest.mark.systemd]
 
 SPEAKER = """
 import logging, sys

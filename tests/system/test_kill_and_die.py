@@ -17,7 +17,7 @@ from tbot_bot.support.state_file import StateFile
 from tools.demo_process import DemoProcess
 from tools.patience import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("kill")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 SPEED = 200
 

@@ -14,7 +14,7 @@ import pytest
 from tests.system.harness import FinishedDay, KilledDay
 from tools.killers import Moment, Strike, random_moments
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("kill")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SERVANTS = ("paper", "provisioning", "web", "universe", "backtest")
 SPEED, BOT_DAY_SPEED = 450, 200

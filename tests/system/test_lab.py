@@ -14,7 +14,7 @@ from tools.lab.kernel import alive
 from tools.lab.lab import Lab, missing
 from tools.patience import until
 
-pytestmark = [pytest.mark.root, pytest.mark.systemd, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.root, pytest.mark.systemd]
 
 ECHO = """[Service]
 StandardInput=socket

@@ -8,7 +8,7 @@ from tests.conftest import REPOSITORY, lacking
 from tools.lab.lab import Lab, missing
 from tools.patience import until
 
-pytestmark = [pytest.mark.root, pytest.mark.systemd, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.root, pytest.mark.systemd]
 
 BEGINNING = """
 import signal, sys, time

@@ -19,7 +19,6 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.systemd,
     pytest.mark.slow,
-    pytest.mark.xdist_group("lab"),
     pytest.mark.timeout(600),
 ]
 

@@ -18,7 +18,6 @@ pytestmark = [
     pytest.mark.systemd,
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("systemd"),
 ]
 
 FIRST, NEXT, BROKEN = "1.0.0", "1.0.1", "1.0.2"

@@ -12,7 +12,6 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.systemd,
     pytest.mark.slow,
-    pytest.mark.xdist_group("lab"),
     pytest.mark.timeout(600),
 ]
 PROOF = {"step_up_password": PERSON["password"], "step_up_code": ""}

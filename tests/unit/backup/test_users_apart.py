@@ -22,7 +22,7 @@ from tbot_bot.support.snapshot import Publisher
 from tests.service_users import BOT, KEYS, WEB, as_user, install
 from tests.unit.backup.conftest import CHEAP, DAY, Rig
 
-pytestmark = [pytest.mark.root, pytest.mark.xdist_group("users apart")]
+pytestmark = pytest.mark.root
 BLOCKED = b"GME\n"
 
 
