@@ -12,6 +12,7 @@ from tools.campaign_inbox import inbox_campaign
 from tools.campaign_kill import kill_campaign
 from tools.campaign_simulation import simulation_campaign
 from tools.campaign_storage import storage_campaign
+from tools.campaign_units import units_campaign
 from tools.campaign_venue import venue_campaign
 from tools.figures import Campaign, report_campaign
 
@@ -22,6 +23,7 @@ PARTS: Mapping[str, Callable[[str, int], Campaign]] = {
     "venue": venue_campaign,
     "simulation": simulation_campaign,
     "storage": storage_campaign,
+    "units": units_campaign,
 }
 """Name → (size, seed) → what was found."""
 

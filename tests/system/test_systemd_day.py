@@ -183,6 +183,44 @@ def test_the_rights_of_files_alone_keep_its_user_from_what_belongs_to_others(mac
     assert [words for words in files if outcomes[words] == "ok"] == []
 
 
+def finished(machine: TradingLab, unit: str) -> int:
+    """How often a unit that comes and goes has ended well."""
+    rows = machine.lab.journal("", f"UNIT={unit}")
+    return sum(1 for row in rows if row["MESSAGE"].startswith("Finished"))
+
+
+def test_a_timer_wakes_its_unit(machine: TradingLab) -> None:
+    before = finished(machine, "tbot-universe.service")
+    every_second = "[Timer]\nOnCalendar=\nOnCalendar=*:*:*\nRandomizedDelaySec=0\nAccuracySec=1s\n"
+
+    machine.adjust("tbot-universe.timer", every_second)
+    machine.lab.systemctl("restart", "tbot-universe.timer")
+    try:
+        until("the universe by the clock", 60, lambda: finished(machine, "tbot-universe.service") > before)
+    finally:
+        machine.adjust("tbot-universe.timer", "")
+        machine.lab.systemctl("restart", "tbot-universe.timer")
+
+
+def test_a_backtest_that_was_asked_for_wakes_its_unit(machine: TradingLab) -> None:
+    asked = {"first": "2025-01-06", "last": "2025-01-07", "file": "bars/none.parquet"}
+    press(machine.browser, "/backtests", "/backtests", asked, lambda: bool(machine.part("jobs").get("rows")))
+
+    (row,) = until("the job", 60, lambda: machine.part("jobs").get("rows"))
+    until("its end", 60, lambda: machine.part("jobs")["rows"][0]["state"] == "failed")
+    assert "none.parquet" in machine.part("jobs")["rows"][0]["why"], row
+
+
+def test_a_job_that_cannot_be_done_does_not_wake_its_unit_for_ever(machine: TradingLab) -> None:
+    """A backup without a recovery key."""
+    (machine.paths.job_folder("backup") / "by-hand.job").write_text('{"what": "backup", "by": "someone"}')
+
+    time.sleep(3)
+
+    assert machine.lab.state("tbot-backup.path") == "active"
+    assert not machine.paths.job_folder("backup").joinpath("by-hand.job").exists()
+
+
 @pytest.mark.parametrize("unit", SERVING)
 def test_a_killed_process_is_restarted_and_the_session_goes_on(machine: TradingLab, unit: str) -> None:
     before = machine.lab.pid(unit)
