@@ -22,6 +22,7 @@ from tbot_bot.support.encrypt_secrets import CATEGORIES, SECRET_FILES, key_file,
 from tbot_bot.support.logs import get_logger
 
 _log = get_logger("rotation")
+_TRIES = 2
 _INTERRUPTED = "The runner was interrupted before the new keys were durable; the earlier ones are in use as before."
 
 
@@ -91,10 +92,13 @@ class Rotation:
 
     def _drop_dual(self, number: int) -> None:
         """It held the old keys beside the new and is no one's earlier generation. The rotation itself is done."""
-        try:
-            generations.remove(self._paths, number)
-        except OSError as error:
-            _log.error("a generation is removed later", extra={"fields": {"number": number, "why": error.strerror}})
+        for _ in range(_TRIES):
+            try:
+                generations.remove(self._paths, number)
+                return
+            except OSError as error:
+                # Old keys should not lie there until the next start because of an error that passes.
+                _log.error("a generation is removed later", extra={"fields": {"number": number, "why": error.strerror}})
 
     def _take_back(self, checkpoint: Checkpoint, failure: Failure) -> Failure:
         def ended() -> None:
