@@ -16,7 +16,7 @@ def main() -> int:
         try:
             if requests.get(f"{address}/health", timeout=2).ok:
                 print(
-                    f"\n  tbot runs in paper mode: {address}\n  Ctrl-C stops it; state is kept for the next run.\n",
+                    f"\n  tbot runs: {address}\n  Ctrl-C stops it; state is kept for the next run.\n",
                     flush=True,
                 )
                 return 0

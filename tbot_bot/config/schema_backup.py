@@ -25,7 +25,13 @@ def _kept(period: str, default: str, least: str) -> KeySpec:
 
 
 KEYS: tuple[KeySpec, ...] = (
-    _KEEP.time("BACKUP_TIME", "07:30", "Time", "When the nightly backup is made.", "backup_time"),
+    _KEEP.time(
+        "BACKUP_TIME",
+        "07:30",
+        "Time",
+        "When the nightly backup is made with `make run`. Installed, tbot-backup.timer says when.",
+        "backup_time",
+    ),
     _kept("day", "7", "1"),
     _kept("week", "5", "0"),
     _kept("month", "12", "0"),

@@ -13,7 +13,7 @@ from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed, LedgerRefused
 from tbot_bot.domain.market import Bar, InverseEtf, Listing, Quote, Symbol, VixReading
 from tbot_bot.domain.orders import OrderReport
 from tbot_bot.domain.session import BotState, SessionHours
-from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName
+from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName, BuildMode, GeneralSettings, LogLevel
 from tbot_bot.engine.context import DayContext, RestoredOrder
 from tbot_bot.engine.engine import Engine
 from tbot_bot.engine.events import OrderReported, QuotesSeen
@@ -67,6 +67,13 @@ def generation(paths: Paths) -> str:
         return os.readlink(paths.current_generation)
     except OSError:
         return ""
+
+
+def log_level(general: GeneralSettings) -> str:
+    """What ENABLE_LOGGING, BUILD_MODE and DEBUG_LOG_LEVEL come to; errors are always written."""
+    if not general.enable_logging:
+        return LogLevel.QUIET.value
+    return LogLevel.VERBOSE.value if general.build_mode is BuildMode.DEBUG else general.debug_log_level.value
 
 
 def objection_to_saved(services: Services) -> str:

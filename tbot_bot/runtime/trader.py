@@ -2,14 +2,13 @@
 
 import os
 import sys
-import time
 from datetime import date, datetime, timedelta
 
 from tbot_bot.config.startup import require_no_plaintext
 from tbot_bot.domain.errors import BrokerError, IllegalTransition, StateCorrupt, TbotError
 from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.session import ARMED_STATES, CLOSING_STATES, SETUP_STATES, BotState, SessionHours
-from tbot_bot.domain.settings import BuildMode, GeneralSettings, LogLevel, ServiceStop
+from tbot_bot.domain.settings import ServiceStop
 from tbot_bot.engine import events as e
 from tbot_bot.engine.day import FLAT_LEAST_S
 from tbot_bot.runtime import compose
@@ -17,10 +16,11 @@ from tbot_bot.runtime.cadence import Cadence, Turns
 from tbot_bot.runtime.closing import close_books
 from tbot_bot.runtime.day import Day
 from tbot_bot.runtime.desk import ClockPulled, Message, StreamChanged, wait_for
+from tbot_bot.runtime.display import Display
 from tbot_bot.runtime.journal import read_journal, unfinished_session
 from tbot_bot.runtime.records import record_fact
-from tbot_bot.runtime.service_stop import come_back, keep_closing, leave
-from tbot_bot.runtime.views import DayViews, idle_status, status_line
+from tbot_bot.runtime.saved_settings import SavedSettings
+from tbot_bot.runtime.service_stop import close_first, come_back, keep_closing, leave
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.flags import FlagClaimer
 from tbot_bot.support.logs import get_logger, set_level
@@ -41,10 +41,6 @@ RETRY_SECONDS = 2.0
 BROKER_STEP = 900.0
 """Real seconds after which a step that waits for the broker, with all its tries again, is taken for hanging. A broker
 that is silent for longer meets a bot that was restarted in between, too seldom to use up the unit's starts."""
-STOP_STEP = 30.0
-"""Real seconds that each turn of a stop asks the service manager for."""
-ADOPT_SECONDS = 2.0
-"""Real seconds between two looks at whether settings saved meanwhile can be taken up."""
 
 
 class Trader:
@@ -60,13 +56,12 @@ class Trader:
         self._turns = Turns()
         self._desk: compose.Trading | None = None
         self._day: Day | None = None
-        self._views = DayViews(self._publisher)
+        self._display = Display(paths, self._publisher, process)
+        self._saved = SavedSettings(paths, self._state)
         self._why = "starting"
         self._start_refused = ""
         self._reason = ""
         self._over: date | None = None
-        self._streams: dict[str, StreamChanged] = {}
-        self._not_adopted = ("", "")
 
     def run(self) -> None:
         """Until SIGTERM; then as SERVICE_STOP says: positions keep their orders at the broker, or are closed first."""
@@ -102,25 +97,14 @@ class Trader:
         )
 
     def _flatten(self) -> None:
-        """Stop as an operator would, and go on until all is closed; what is not by then keeps its orders at the broker,
-        and the next start goes on closing it."""
-        log.warning("the service stops; positions are closed first")
-        deadline = time.monotonic() + self._flatten_seconds()
-        asked = False
-        while time.monotonic() < deadline:
-            self._process.notify.beat()
-            if self._turns.due("extend", 1.0):
-                self._process.notify.extend(STOP_STEP)
-            try:
-                if not asked:
-                    self._stop("service")
-                    asked = True
-                if self._day is None and self._state.read() not in ARMED_STATES | CLOSING_STATES:
-                    return
-                self._turn()
-            except (TbotError, OSError) as error:
-                log.error("closing goes on", extra={"fields": {"why": str(error)}})
-                time.sleep(SHORTEST_PAUSE)
+        """Stop as an operator would, until all is closed; the next start goes on closing what is not by then."""
+
+        def closed() -> bool:
+            return self._day is None and self._state.read() not in ARMED_STATES | CLOSING_STATES
+
+        ask, notify = lambda: self._stop("service"), self._process.notify
+        if close_first(notify, self._flatten_seconds(), ask=ask, turn=self._turn, closed=closed):
+            return
         keep_closing(self._state)
         words = "the service was stopped before every position was closed; the next start goes on closing"
         if self._desk is not None:
@@ -176,7 +160,7 @@ class Trader:
         with self._process.notify.patient(BROKER_STEP):
             self._desk = compose.open_trading(self._paths, self._wall, self._state, self._publisher)
         self._why = "connected"
-        set_level(_log_level(self._desk.services.settings.general))
+        set_level(compose.log_level(self._desk.services.settings.general))
         log.info("connected", extra={"fields": {"broker": self._desk.services.settings.routing.broker_name}})
         return self._desk
 
@@ -207,8 +191,7 @@ class Trader:
         if isinstance(message, ClockPulled):
             trading.services.clock.sample(message.clock.now, float(message.clock.speed))
         elif isinstance(message, StreamChanged):
-            self._streams[message.name] = message
-            log.info("stream", extra={"fields": {"name": message.name, "connected": message.connected}})
+            self._display.stream_changed(message)
             if message.connected and self._day is not None:
                 self._day.resync()
         elif self._day is not None:
@@ -381,27 +364,9 @@ class Trader:
         self._why = ""
         if day.settled:
             self._finish(day)
-        elif self._adopts_saved(day):
+        elif self._saved.to_be_adopted(self._connected(), day):
             day.close()
             self._day = None
-
-    def _adopts_saved(self, day: Day) -> bool:
-        """Whether the day is to begin anew with what was saved since, as after a restart: only between windows, and
-        only with a configuration that a session could be opened with."""
-        trading = self._connected()
-        saved = compose.generation(self._paths)
-        if saved == trading.generation or not self._turns.due("saved", ADOPT_SECONDS):
-            return False
-        if day.done is not None or not day.engine.between_windows or self._state.read() not in ARMED_STATES:
-            return False
-        objection = compose.objection_to_saved(trading.services)
-        if objection and (saved, objection) != self._not_adopted:
-            words = f"the session goes on with the earlier settings: {objection}"
-            trading.services.notifier.notify("critical", "new settings not taken up", words)
-        elif not objection:
-            log.info("new settings are taken up", extra={"fields": {"generation": saved}})
-        self._not_adopted = (saved, objection)
-        return not objection
 
     def _finish(self, day: Day) -> None:
         """Close the books. Armed goes on to the next session; stopped is idle; tripped stays down."""
@@ -412,7 +377,7 @@ class Trader:
         with self._process.notify.patient(BROKER_STEP):
             close_books(services, day)
         # What the session left, at its very end: nothing publishes positions and orders after it.
-        self._show()
+        self._display.show(self._desk, self._day, self._why)
         day.close()
         self._day = None
         self._over = day.context.plan.hours.day
@@ -420,30 +385,7 @@ class Trader:
             self._state.move(BotState.UPDATING, BotState.ANALYZING, "bot", "session closed; waiting for the next")
 
     def _publish(self) -> None:
-        if self._turns.due("publish", 0.5):
-            self._show()
-
-    def _show(self) -> None:
-        lines = self._process.tail.lines()
-        try:
-            if self._desk is None:
-                status = idle_status(self._paths, self._why)
-                self._publisher.publish("status", status)
-                self._publisher.publish("log", {"lines": lines})
-            else:
-                streams = tuple(self._streams.values())
-                status = self._views.publish(self._desk, self._day, self._why, streams, lines)
-            self._process.notify.status(status_line(status))
-        except OSError as error:
-            # A full disk blinds the dashboard; it must not stop exits.
-            log.error("nothing could be published", extra={"fields": {"why": error.strerror}})
-
-
-def _log_level(general: GeneralSettings) -> str:
-    """What ENABLE_LOGGING, BUILD_MODE and DEBUG_LOG_LEVEL come to; errors are always written."""
-    if not general.enable_logging:
-        return LogLevel.QUIET.value
-    return LogLevel.VERBOSE.value if general.build_mode is BuildMode.DEBUG else general.debug_log_level.value
+        self._display.show_due(self._desk, self._day, self._why)
 
 
 def trade(process: Process) -> None:

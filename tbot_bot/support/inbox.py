@@ -5,10 +5,7 @@ following links and without blocking, and look at what was opened. A naive exist
 symlink and hung on a FIFO within seconds of attack."""
 
 import contextlib
-import functools
-import grp
 import os
-import pwd
 import random
 import secrets
 import stat
@@ -17,13 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tbot_bot.support.atomic_file import ensure_folder
+from tbot_bot.support.other_users import HIDDEN, members, others_are_hidden
 
 MAX_BYTES = 64 * 1024
 _KEPT_REFUSED = 200
 _MAX_A_ROUND = 256
 _CLEARED_A_ROUND = 512
-_HIDDEN = 65534
-"""The user id by which the kernel names an owner that it does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +167,10 @@ class Inbox:
         ours = frozenset({os.geteuid(), 0, facts.st_uid})
         if not facts.st_mode & stat.S_ISGID:
             return ours
-        if _others_are_hidden():
+        if others_are_hidden():
             # Who they are cannot be asked, so it is the folder that says it: only its group may put files there.
-            return ours if facts.st_mode & stat.S_IWOTH else ours | {_HIDDEN}
-        return ours | _members(facts.st_gid)
+            return ours if facts.st_mode & stat.S_IWOTH else ours | {HIDDEN}
+        return ours | members(facts.st_gid)
 
     def _set_aside(self, path: Path) -> None:
         """Keep what is small and plain, a link or a folder. A second name of someone's file would keep alive what its
@@ -218,24 +214,3 @@ class Inbox:
 def _safe(name: str) -> str:
     """A hostile name, short and printable."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:80]
-
-
-@functools.cache
-def _others_are_hidden() -> bool:
-    """Whether the kernel shows us every other user as one and the same (PrivateUsers= of a unit)."""
-    try:
-        rows = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    except OSError:
-        return False
-    return not any(int(first) <= _HIDDEN < int(first) + int(count) for first, _, count in rows)
-
-
-@functools.cache
-def _members(group: int) -> frozenset[int]:
-    """User ids of the group's members; users unknown to the machine are none."""
-    found = set()
-    with contextlib.suppress(KeyError):
-        for name in grp.getgrgid(group).gr_mem:
-            with contextlib.suppress(KeyError):
-                found.add(pwd.getpwnam(name).pw_uid)
-    return frozenset(found)

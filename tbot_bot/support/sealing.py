@@ -16,10 +16,9 @@ from tbot_bot.domain.errors import RequestRefused, SecretUnavailable
 from tbot_bot.support.atomic_file import create_bytes, ensure_folder, write_bytes
 from tbot_bot.support.credentials import RUNNER_KEY, credential
 from tbot_bot.support.key_use import used
+from tbot_bot.support.other_users import others_are_hidden
 
 KEY_BYTES = 32
-_HIDDEN_USER = 65534
-"""What any other user looks like to a process that systemd shows no users (PrivateUsers=)."""
 
 
 def _suite() -> Suite:
@@ -92,5 +91,4 @@ def _is_the_runners(facts: os.stat_result, control: os.stat_result) -> bool:
     It cannot make a file of the web's group; whoever sees users as they are looks at the owner."""
     if not control.st_mode & stat.S_ISGID:
         return True
-    seen_as_it_is = control.st_uid != _HIDDEN_USER
-    return facts.st_gid == os.getegid() or (seen_as_it_is and facts.st_uid in {control.st_uid, 0})
+    return facts.st_gid == os.getegid() or (not others_are_hidden() and facts.st_uid in {control.st_uid, 0})

@@ -5,7 +5,6 @@ import shutil
 import sqlite3
 import stat
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -26,31 +25,13 @@ from tbot_bot.support.flags import FlagClaimer
 from tbot_bot.support.path_resolver import Paths
 from tbot_bot.support.sealing import new_private_key, public_bytes, read_public_key, write_public_key
 from tbot_bot.support.state_file import StateFile
+from tests.service_users import BOT, KEYS, NUMBERS, WEB, as_user, install
 
-KEYS, BOT, WEB = 61001, 61002, 61003
-STATE, ASK = 62001, 62002
-GROUPS = {KEYS: [STATE, ASK], BOT: [STATE, ASK], WEB: [ASK]}
+STATE = NUMBERS["tbot-state"]
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def as_user(uid: int, act: Callable[[], object]) -> None:
-    """`act` in a process of that user; what it raises fails the test."""
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups(GROUPS[uid])
-            os.setgid(uid)
-            os.setuid(uid)
-            os.umask(0o077)
-            act()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.fixture
@@ -104,35 +85,12 @@ def test_a_file_that_is_moved_to_another_group_is_that_groups_without_chown(
     assert list(shared.iterdir()) == []
 
 
-def installed(root: Path) -> Paths:
-    """The folders as an installation lays them out."""
-    paths = Paths(root)
-    for folder, owner, group, bits in (
-        (root, KEYS, STATE, 0o755),
-        (paths.control, KEYS, STATE, 0o2775),
-        (paths.requests, KEYS, ASK, 0o2730),
-        (root / "tbot_bot", KEYS, STATE, 0o755),
-        (paths.storage, KEYS, STATE, 0o710),
-        (paths.generations, KEYS, STATE, 0o2750),
-        (paths.audit_log.parent, KEYS, STATE, 0o710),
-        (paths.audit_inbox, KEYS, STATE, 0o2770),
-        (paths.users_db.parent.parent, KEYS, STATE, 0o755),
-        (paths.users_db.parent, KEYS, STATE, 0o710),
-        (paths.ledger_db.parent, KEYS, STATE, 0o2770),
-        (paths.output, BOT, STATE, 0o2770),
-    ):
-        folder.mkdir(exist_ok=True)
-        os.chown(folder, owner, group)
-        folder.chmod(bits)
-    return paths
-
-
 @pytest.fixture
 def paths() -> Iterator[Paths]:
     """Under a folder that every user may pass through, as pytest's own are not."""
     root = Path(tempfile.mkdtemp(prefix="tbot-shared-"))
     root.chmod(0o755)
-    yield installed(root / "state")
+    yield install(root / "state")
     shutil.rmtree(root)
 
 
@@ -250,9 +208,6 @@ def test_the_web_takes_no_key_for_the_runners_that_the_bot_put_there(paths: Path
     def seen(key: bytes | None) -> None:
         assert read_public_key(path) == key
 
-    path.parent.mkdir()
-    os.chown(path.parent, KEYS, WEB)
-    path.parent.chmod(0o2750)
     as_user(KEYS, lambda: write_public_key(path, runners))
     as_user(BOT, lambda: refused(lambda: write_public_key(path, bots)))
     as_user(WEB, lambda: seen(public_bytes(runners)))
