@@ -35,7 +35,7 @@ deb: ## a Debian package in dist/ (REVISION=)
 
 test: setup-dev ## every test that can run here
 	$(PY) -m pytest -n 2 --dist loadfile -m "not slow"
-	$(PY) -m pytest -n 2 --dist loadfile -m slow
+	$(PY) -m pytest -n 3 --dist loadfile -m slow
 
 check: setup-dev ## ruff, mypy --strict, import contracts, secret scan, units, generated docs
 	.venv/bin/ruff check .
