@@ -59,8 +59,9 @@ docs: setup-dev ## docs/configuration.md and docs/architecture.svg from the code
 	$(PY) -m tools.render_docs
 
 lock: ## resolve requirements/*.in anew, with hashes (needs uv)
-	for group in base dev; do uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links requirements/$$group.in -o requirements/$$group.txt; done
+	for group in base dev judges ib_async; do uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links $$([ $$group = judges ] && echo --no-deps) requirements/$$group.in \
+	  -o requirements/$$group.txt; done
 
 setup-base:
 	@bash tools/setup.sh base

@@ -36,13 +36,16 @@ class DailyBar:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The market in a symbol at `at` (UTC, the venue's stamp). `last` is the last trade where the source tells it."""
+    """The market in a symbol at `at` (UTC, the venue's stamp). `last` is the last trade where the source tells it.
+
+    `halted`: the source says that trading is halted; False also where it tells nothing of halts (see Capabilities)."""
 
     symbol: Symbol
     at: datetime
     bid: Decimal
     ask: Decimal
     last: Decimal | None = None
+    halted: bool = False
 
     @property
     def price(self) -> Decimal:

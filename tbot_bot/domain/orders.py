@@ -95,7 +95,8 @@ class OrderIntent:
     """What we want to send, complete, written to the journal before the first byte leaves.
 
     Exactly one of `quantity` (shares) and `notional` (USD) is set. `trade_id` is the entry's client id, shared by the
-    orders that protect and end the same position."""
+    orders that protect and end the same position. `extended_hours`: it may also execute before the open and after the
+    close, where the broker can do that for its type."""
 
     client_id: ClientOrderId
     session: date
@@ -120,6 +121,7 @@ class OrderIntent:
     weight_index: int = 0
     reference_price: Decimal | None = None
     exit_plan: ExitPlan | None = None
+    extended_hours: bool = False
 
     def __post_init__(self) -> None:
         if (self.quantity is None) == (self.notional is None):
@@ -127,8 +129,27 @@ class OrderIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderChange:
+    """What is to be different in a working order; None keeps what was. Shares, USD, percent.
+
+    `client_id`: what the order is called afterwards at a broker that changes an order by making a new one."""
+
+    client_id: ClientOrderId
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if (self.quantity, self.limit_price, self.stop_price, self.trail_percent) == (None, None, None, None):
+            raise ValueError("a change of an order needs something to change")
+
+
+@dataclass(frozen=True, slots=True)
 class OrderReport:
-    """The broker's word on one order at `at`. Quantities in shares; `average_price` USD, None until a fill."""
+    """The broker's word on one order at `at`. Quantities in shares; `average_price` USD, None until a fill.
+
+    `limit_price`, `stop_price`: as they stand at the broker, None where it has none or does not tell."""
 
     client_id: ClientOrderId
     broker_id: str
@@ -141,6 +162,8 @@ class OrderReport:
     quantity: Decimal | None = None
     type: OrderType = OrderType.MARKET
     reason: str = ""
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,20 @@ class Fill:
     sequence: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """What happened to an order, for whoever tells it on. `kind`: new, fill, partial_fill, or its last status.
+
+    `order` is as it stood then, and shared with nobody; `held`: the account's shares of its symbol after `fill`."""
+
+    id: str
+    kind: str
+    order: Order
+    at_ms: int
+    fill: Fill | None = None
+    held: Decimal = ZERO
+
+
 @dataclass(slots=True)
 class Account:
     """`last_equity` is the equity at the last session's close."""

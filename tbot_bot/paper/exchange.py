@@ -5,35 +5,35 @@ Since the market can be generated again, a step that a kill interrupts before it
 instant, after the restart.
 """
 
+import dataclasses
 import uuid
 from collections.abc import Callable, Iterable
 from decimal import ROUND_DOWN, Decimal
 
 from tbot_bot.paper.account import Worth, worth
-from tbot_bot.paper.book import ZERO, Account, Fill, Order, Position, Side
+from tbot_bot.paper.book import ZERO, Account, Fill, Order, OrderEvent, Position, Side
 from tbot_bot.paper.faults import Faults
 from tbot_bot.paper.matching import Stretch, Touch, find_touch
-from tbot_bot.paper.render import Json, order_json
-from tbot_bot.paper.sessions import MINUTE_MS, TradingDay, rfc3339
+from tbot_bot.paper.sessions import MINUTE_MS, TradingDay
 from tbot_bot.paper.store import Changes, Store
 from tbot_bot.paper.view import CENT_TICKS, THIRD_MS, MarketView, Segment, dollars, to_ticks
 
 PARTICIPATION = Decimal("0.10")
 MIN_CAPACITY = Decimal(100)
 SHARE_STEP = Decimal("0.000000001")
-Publish = Callable[[str, Json], None]
+Listener = Callable[[OrderEvent], None]
 
 
 class Exchange:
-    """`publish(account id, trade update)` is called after the update's cause is on the disk."""
+    """Its listeners are called after an event's cause is on the disk."""
 
     def __init__(self, view: MarketView, store: Store, faults: Faults, now_ms: int) -> None:
         self.view = view
         self.faults = faults
         self._store = store
-        self._publish: Publish = lambda account, update: None
+        self._listeners: list[Listener] = []
         self._changes = Changes()
-        self._updates: list[tuple[str, Json]] = []
+        self._events: list[OrderEvent] = []
         self._trailed: dict[str, Order] = {}
         self._third = -1
         self._used: dict[str, Decimal] = {}
@@ -50,8 +50,8 @@ class Exchange:
         self.fills = list(self._store.fills())
         self.matched_ms = int(self._store.get("matched_ms") or now_ms)
 
-    def listen(self, publish: Publish) -> None:
-        self._publish = publish
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
 
     # Accounts
 
@@ -114,14 +114,10 @@ class Exchange:
             self._changes.orders.update(self._trailed)
             self._trailed = {}
             self._store.commit(self._changes, self.matched_ms)
-        updates, self._updates, self._changes = self._updates, [], Changes()
-        for account, update in updates:
-            self._publish(account, update)
-
-    def order_json(self, order: Order, *, nested: bool = False) -> Json:
-        asset = self.view.market.instruments[self.view.market.index[order.symbol]].asset_id
-        legs = [order_json(leg, asset) for leg in self.legs(order)] if nested else None
-        return order_json(order, asset, legs)
+        events, self._events, self._changes = self._events, [], Changes()
+        for event in events:
+            for listener in self._listeners:
+                listener(event)
 
     # Time
 
@@ -299,17 +295,8 @@ class Exchange:
 
     def _tell(self, order: Order, event: str, at: int, fill: Fill | None = None, held: Decimal = ZERO) -> None:
         self._touch(order, at)
-        update: Json = {"event": event, "timestamp": rfc3339(at), "order": self.order_json(order)}
-        if fill is None:
-            update["execution_id"] = str(uuid.uuid4())
-        else:
-            update |= {
-                "execution_id": fill.execution_id,
-                "price": format(fill.price, "f"),
-                "qty": format(fill.qty, "f"),
-                "position_qty": format(held, "f"),
-            }
-        self._updates.append((order.account, update))
+        name = fill.execution_id if fill is not None else str(uuid.uuid4())
+        self._events.append(OrderEvent(name, event, dataclasses.replace(order), at, fill, held))
 
 
 def _trade_price(side: Side, mid: int, half: int, qty: Decimal, capacity: Decimal) -> int:

@@ -138,6 +138,10 @@ class Market(Protocol):
         ...
 
 
+def asset_id(market: Market, symbol: str) -> str:
+    return market.instruments[market.index[symbol]].asset_id
+
+
 @dataclass(frozen=True, slots=True)
 class RunningTotals:
     """A session up to and including each minute [symbol, minute]: highest, lowest, shares, price times shares in ticks,

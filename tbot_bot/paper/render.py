@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tbot_bot.paper.account import Worth
-from tbot_bot.paper.book import Account, Fill, Order, Position
+from tbot_bot.paper.book import Account, Fill, Order, OrderEvent, Position
 from tbot_bot.paper.market import Instrument
 from tbot_bot.paper.sessions import rfc3339
 
@@ -26,6 +26,21 @@ def money(value: Decimal) -> str:
 
 def _time(ms: int | None) -> str | None:
     return None if ms is None else rfc3339(ms)
+
+
+def event_json(event: OrderEvent, asset_id: str) -> Json:
+    """A trade update."""
+    update: Json = {
+        "event": event.kind,
+        "timestamp": rfc3339(event.at_ms),
+        "execution_id": event.id,
+        "order": order_json(event.order, asset_id),
+    }
+    if event.fill is not None:
+        update["price"] = format(event.fill.price, "f")
+        update["qty"] = format(event.fill.qty, "f")
+        update["position_qty"] = format(event.held, "f")
+    return update
 
 
 def order_json(order: Order, asset_id: str, legs: Iterable[Json] | None = None) -> Json:

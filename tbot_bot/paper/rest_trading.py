@@ -7,10 +7,10 @@ from aiohttp import web
 
 from tbot_bot.paper.account import held_for_orders
 from tbot_bot.paper.book import CLOSED_STATUSES, Account, Fill, Order, Position
-from tbot_bot.paper.market import Instrument
+from tbot_bot.paper.market import Instrument, asset_id
 from tbot_bot.paper.orders import NewOrder, read_order, read_replacement
 from tbot_bot.paper.refusal import Refusal, against_rule, invalid, not_found
-from tbot_bot.paper.render import Json, account_json, activity_id, asset_json, fill_json, position_json
+from tbot_bot.paper.render import Json, account_json, activity_id, asset_json, fill_json, order_json, position_json
 from tbot_bot.paper.sessions import NEW_YORK, utc
 from tbot_bot.paper.venue import Venue
 from tbot_bot.paper.web import (
@@ -166,6 +166,11 @@ def _instrument(venue: Venue, name: str) -> Instrument | None:
     return next((item for item in venue.market.instruments if item.asset_id == name), None)
 
 
+def _shown(venue: Venue, order: Order, *, nested: bool = False) -> Json:
+    asset = asset_id(venue.market, order.symbol)
+    return order_json(order, asset, [order_json(leg, asset) for leg in venue.exchange.legs(order)] if nested else None)
+
+
 async def post_order(request: web.Request) -> web.Response:
     new = read_order(await body_of(request))
     if isinstance(new, Refusal):
@@ -175,7 +180,7 @@ async def post_order(request: web.Request) -> web.Response:
 
 def _submitted(venue: Venue, account: Account, new: NewOrder) -> web.Response:
     order = venue.admission.submit(account, new, venue.sync())
-    return refuse(order) if isinstance(order, Refusal) else answer(venue.exchange.order_json(order, nested=True))
+    return refuse(order) if isinstance(order, Refusal) else answer(_shown(venue, order, nested=True))
 
 
 async def get_orders(request: web.Request) -> web.Response:
@@ -200,7 +205,7 @@ async def get_orders(request: web.Request) -> web.Response:
     descending = choice_of(request, "direction", ("asc", "desc"), "desc") == "desc"
     orders.sort(key=lambda order: order.sequence, reverse=descending)
     limit = number_of(request, "limit", ORDERS_DEFAULT, ORDERS_TOP)
-    return answer([venue.exchange.order_json(order, nested=nested) for order in orders[:limit]])
+    return answer([_shown(venue, order, nested=nested) for order in orders[:limit]])
 
 
 def _find(request: web.Request) -> Order:
@@ -213,7 +218,7 @@ def _find(request: web.Request) -> Order:
 
 
 async def get_order(request: web.Request) -> web.Response:
-    return answer(request.app[VENUE].exchange.order_json(_find(request), nested=flag_of(request, "nested")))
+    return answer(_shown(request.app[VENUE], _find(request), nested=flag_of(request, "nested")))
 
 
 async def get_order_by_client_id(request: web.Request) -> web.Response:
@@ -223,7 +228,7 @@ async def get_order_by_client_id(request: web.Request) -> web.Response:
     order = venue.exchange.by_client_id.get((account_of(request).id, name))
     if order is None:
         return refuse(not_found(f"order not found for {name}"))
-    return answer(venue.exchange.order_json(order, nested=True))
+    return answer(_shown(venue, order, nested=True))
 
 
 async def patch_order(request: web.Request) -> web.Response:
@@ -232,7 +237,7 @@ async def patch_order(request: web.Request) -> web.Response:
     if isinstance(change, Refusal):
         return refuse(change)
     replaced = venue.admission.replace(account_of(request), order, change, venue.sync())
-    return refuse(replaced) if isinstance(replaced, Refusal) else answer(venue.exchange.order_json(replaced))
+    return refuse(replaced) if isinstance(replaced, Refusal) else answer(_shown(venue, replaced))
 
 
 async def delete_order(request: web.Request) -> web.Response:
@@ -334,6 +339,6 @@ async def delete_positions(request: web.Request) -> web.Response:
         if isinstance(order, Refusal):
             results.append({"symbol": position.symbol, "status": order.status, "body": order.body()})
         else:
-            body = venue.exchange.order_json(order)
+            body = _shown(venue, order)
             results.append({"symbol": position.symbol, "status": 200, "order_id": order.id, "body": body})
     return answer(results, 207)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from tbot_bot.paper.render import Json
+from tbot_bot.paper.book import OrderEvent
+from tbot_bot.paper.market import asset_id
+from tbot_bot.paper.render import Json, event_json
 from tbot_bot.paper.stream_hub import Client, serve
 from tbot_bot.paper.venue import Venue
 
 CHANNEL = "trade_updates"
-FILL_EVENTS = ("fill", "partial_fill")
 
 
 class TradingStream:
@@ -19,11 +20,13 @@ class TradingStream:
         self._venue = venue
         self.clients: set[Client] = set()
 
-    def publish(self, account: str, update: Json) -> None:
-        """Sends an update to the account's listeners; fill messages go through the faults."""
+    def publish(self, event: OrderEvent) -> None:
+        """Sends an event to the account's listeners; fill messages go through the faults."""
+        account = event.order.account
+        update = event_json(event, asset_id(self._venue.market, event.order.symbol))
         frame = json.dumps({"stream": CHANNEL, "data": update}).encode()
         faults = self._venue.faults
-        if update["event"] not in FILL_EVENTS:
+        if event.fill is None:
             self._send(account, frame)
             return
         if faults.take("missing_fills"):

@@ -7,14 +7,23 @@ from decimal import Decimal
 from typing import Protocol
 
 from tbot_bot.domain.market import Asset, Bar, BrokerClock, DailyBar, Quote, Symbol
-from tbot_bot.domain.orders import ClientOrderId, Execution, OrderIntent, OrderReport
+from tbot_bot.domain.orders import ClientOrderId, Execution, OrderChange, OrderIntent, OrderReport
 from tbot_bot.domain.portfolio import Account, Position
 from tbot_bot.domain.session import SessionHours
+
+US_PRICE_STEPS = ((Decimal(1), Decimal("0.01")), (Decimal(0), Decimal("0.0001")))
+"""Sub-penny rule: SEC Rule 612 of Regulation NMS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What this broker can do; the gate refuses the rest. Minimums in USD and shares."""
+    """What this broker can do; the gate refuses the rest. Minimums in USD and shares.
+
+    `replaces_in_place`: a changed order keeps its id (else it gets OrderChange.client_id). `halts`: quotes say when
+    trading is halted. `pushes`: bars, quotes and order updates are pushed (else Streams asks for them again and again).
+    `listing`: the broker can list all symbols that it trades. `bar_symbols`: of how many symbols minute bars can be
+    watched at once, None = as many as the feed streams. `price_steps`: (from this price on, USD; step, USD), dearest
+    first."""
 
     fractional: bool
     notional: bool
@@ -25,6 +34,18 @@ class Capabilities:
     resting_stop_fractional: bool
     minimum_notional: Decimal
     share_step: Decimal
+    extended_hours: bool = False
+    replaces_in_place: bool = False
+    halts: bool = False
+    pushes: bool = True
+    listing: bool = True
+    bar_symbols: int | None = None
+    minimum_quantity: Decimal = Decimal(1)
+    price_steps: tuple[tuple[Decimal, Decimal], ...] = US_PRICE_STEPS
+
+    def price_step(self, price: Decimal) -> Decimal:
+        """The step that an order's price of this height must be a multiple of."""
+        return next((step for least, step in self.price_steps if price >= least), self.price_steps[-1][1])
 
 
 class Broker(Protocol):
@@ -43,7 +64,12 @@ class Broker(Protocol):
 
     def get_clock(self) -> BrokerClock: ...
     def get_calendar(self, first: date, last: date) -> tuple[SessionHours, ...]: ...
-    def get_assets(self) -> tuple[Asset, ...]: ...
+    def get_assets(self, symbols: Sequence[Symbol] | None = None) -> tuple[Asset, ...]:
+        """What the broker says of these symbols, unknown ones left out; without any, of all that it trades.
+
+        Raises BrokerDenied, saying what to do, for all of them where Capabilities.listing is False."""
+        ...
+
     def get_account_info(self) -> Account: ...
     def get_positions(self) -> tuple[Position, ...]: ...
     def open_orders(self) -> tuple[OrderReport, ...]: ...
@@ -56,6 +82,13 @@ class Broker(Protocol):
         """Send once. Raises OrderRefused (a clear no) or OrderFateUnknown (timeout, 5xx, lost socket).
 
         A duplicate id is not an error: the first order's report is returned."""
+        ...
+
+    def replace_order(self, client_id: ClientOrderId, change: OrderChange) -> OrderReport:
+        """Change a working order, sent once; the report carries the id that it is known by from now on.
+
+        Raises OrderRefused (a clear no: the order stands as it was) or OrderFateUnknown (whether it was changed: ask
+        for both ids)."""
         ...
 
     def cancel_order(self, client_id: ClientOrderId) -> None:

@@ -72,7 +72,7 @@ class RetryPolicy:
 
 
 class AlpacaHttp:
-    """GET, DELETE and the one POST. Thread-safe."""
+    """GET, DELETE, and orders by POST and PATCH. Thread-safe."""
 
     def __init__(
         self,
@@ -122,18 +122,20 @@ class AlpacaHttp:
             if fault.status not in (404, 422):
                 raise fault.as_question() from fault
 
-    def post_order(self, body: Mapping[str, Any], urgency: Urgency) -> Any:
-        """Send an order. Raises HttpFault for a clear no, OrderRefused, OrderFateUnknown.
+    def send_order(self, body: Mapping[str, Any], urgency: Urgency, replaces: str | None = None) -> Any:
+        """Send an order, or the change of the one that the broker calls `replaces`. Raises HttpFault for a clear
+        no, OrderRefused, OrderFateUnknown.
 
         429 is the broker's gate saying that the order was not taken in: the same id is sent again after a pause; should
         that be wrong, the duplicate is refused and the first found by its id. When the retries end it is refused."""
         client_id = str(body["client_order_id"])
+        method, path = ("POST", "/orders") if replaces is None else ("PATCH", f"/orders/{replaces}")
         asked: HttpFault | None = None
         for attempt in range(self._policy.retries + 1):
             if not self._limiter.trading.take(urgency, min(_ORDER_PATIENCE_S, self._policy.timeout_s)):
                 break
             try:
-                return _once(self._trading, "POST", "/orders", body)
+                return _once(self._trading, method, path, body)
             except HttpFault as fault:
                 if fault.clear_no:
                     raise
@@ -205,6 +207,8 @@ def _once(client: RESTClient, method: str, path: str, payload: Mapping[str, Any]
         match method:
             case "POST":
                 return client.post(path, data)
+            case "PATCH":
+                return client.patch(path, data)
             case "DELETE":
                 return client.delete(path, data)
             case _:

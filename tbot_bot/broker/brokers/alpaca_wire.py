@@ -18,6 +18,7 @@ from tbot_bot.domain.money import ZERO, parse_decimal
 from tbot_bot.domain.orders import (
     ClientOrderId,
     Execution,
+    OrderChange,
     OrderIntent,
     OrderReport,
     OrderStatus,
@@ -78,6 +79,8 @@ def parse_order(raw: Any) -> OrderReport:
         quantity=parse_decimal(row.get("qty")),
         type=_TYPES.get(str(row.get("type") or row.get("order_type")), OrderType.MARKET),
         reason=_reason(row),
+        limit_price=parse_decimal(row.get("limit_price")),
+        stop_price=parse_decimal(row.get("stop_price")),
     )
 
 
@@ -230,7 +233,21 @@ def order_body(intent: OrderIntent) -> dict[str, Any]:
         body["stop_loss"] = {"stop_price": _plain(stop)}
     if target is not None or stop is not None:
         body["order_class"] = "bracket" if target is not None and stop is not None else "oto"
+    if intent.extended_hours:
+        body["extended_hours"] = True
     return body
+
+
+def change_body(change: OrderChange) -> dict[str, Any]:
+    """The PATCH /v2/orders/{id} body; `trail` is of the kind that the order has (percent, as we send them)."""
+    changes = {
+        "qty": change.quantity,
+        "limit_price": change.limit_price,
+        "stop_price": change.stop_price,
+        "trail": change.trail_percent,
+    }
+    plain = {key: _plain(value) for key, value in changes.items() if value is not None}
+    return {"client_order_id": change.client_id, **plain}
 
 
 def _plain(number: Decimal) -> str:

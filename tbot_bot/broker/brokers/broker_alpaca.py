@@ -23,7 +23,7 @@ from tbot_bot.domain.errors import (
     OrderRefused,
 )
 from tbot_bot.domain.market import Asset, Bar, BrokerClock, DailyBar, Quote, Symbol
-from tbot_bot.domain.orders import ClientOrderId, Execution, OrderIntent, OrderReport, Purpose
+from tbot_bot.domain.orders import ClientOrderId, Execution, OrderChange, OrderIntent, OrderReport, Purpose
 from tbot_bot.domain.portfolio import Account, Position
 from tbot_bot.domain.session import SessionHours
 from tbot_bot.domain.settings import BotSettings, BrokerCredentials
@@ -42,6 +42,8 @@ ALPACA_CAPABILITIES = Capabilities(
     resting_stop_fractional=True,
     minimum_notional=Decimal(1),
     share_step=Decimal("0.000000001"),
+    extended_hours=True,
+    minimum_quantity=Decimal("0.000000001"),
 )
 _SYMBOLS_A_CALL = 500
 _BARS_A_PAGE = 10_000
@@ -116,8 +118,11 @@ class AlpacaBroker:
         rows = self._http.get("/calendar", {"start": first.isoformat(), "end": last.isoformat()})
         return tuple(hours for hours in _read_all(wire.parse_session, rows) if first <= hours.day <= last)
 
-    def get_assets(self) -> tuple[Asset, ...]:
-        """All active US equities; one that cannot be read is left out."""
+    def get_assets(self, symbols: Sequence[Symbol] | None = None) -> tuple[Asset, ...]:
+        """All active US equities, or these of them; one that cannot be read is left out."""
+        if symbols is not None:
+            wanted = frozenset(symbols)
+            return tuple(asset for asset in self.get_assets() if asset.symbol in wanted)
         rows = self._http.get("/assets", {"status": "active", "asset_class": "us_equity"})
         return tuple(_readable(wire.parse_asset, _rows(rows)))
 
@@ -143,29 +148,43 @@ class AlpacaBroker:
     def submit_order(self, intent: OrderIntent) -> OrderReport:
         """See ports.Broker. Refused credentials, a spent request budget and an endless 429 are OrderRefused as well."""
         urgency = Urgency.ROUTINE if intent.purpose is Purpose.ENTRY else Urgency.URGENT
+        return self._send(intent.client_id, wire.order_body(intent), urgency)
+
+    def replace_order(self, client_id: ClientOrderId, change: OrderChange) -> OrderReport:
+        """See ports.Broker: here a change is a new order named `change.client_id`; the old one ends as cancelled."""
+        return self._send(
+            change.client_id, wire.change_body(change), Urgency.URGENT, replaces=self._broker_id(client_id)
+        )
+
+    def _send(
+        self, client_id: ClientOrderId, body: Mapping[str, Any], urgency: Urgency, replaces: str | None = None
+    ) -> OrderReport:
         try:
-            row = self._http.post_order(wire.order_body(intent), urgency)
+            row = self._http.send_order(body, urgency, replaces)
         except HttpFault as fault:
             if "client_order_id must be unique" in fault.words:
-                return self._first_of(intent.client_id)
-            raise OrderRefused(intent.client_id, fault.words, fault.code or str(fault.status)) from fault
+                return self._first_of(client_id)
+            raise OrderRefused(client_id, fault.words, fault.code or str(fault.status)) from fault
         try:
             report = wire.parse_order(row)
         except DataInvalid as error:
-            raise OrderFateUnknown(intent.client_id) from error
-        if report.client_id != intent.client_id:
-            raise OrderFateUnknown(intent.client_id)
+            raise OrderFateUnknown(client_id) from error
+        if report.client_id != client_id:
+            raise OrderFateUnknown(client_id)
         return self._seen(report)
 
     def cancel_order(self, client_id: ClientOrderId) -> None:
         """Raises BrokerUnavailable when the broker does not know the order (yet): asking again is safe."""
-        broker_id = next((b for b, c in tuple(self._client_ids.items()) if c == client_id), None)
-        if broker_id is None:
-            report = self.get_order(client_id)
-            if report is None:
-                raise BrokerUnavailable(f"the broker knows no order {client_id}, so it cannot be cancelled yet")
-            broker_id = report.broker_id
-        self._http.cancel(f"/orders/{broker_id}")
+        self._http.cancel(f"/orders/{self._broker_id(client_id)}")
+
+    def _broker_id(self, client_id: ClientOrderId) -> str:
+        found = next((b for b, c in tuple(self._client_ids.items()) if c == client_id), None)
+        if found is not None:
+            return found
+        report = self.get_order(client_id)
+        if report is None:
+            raise BrokerUnavailable(f"the broker knows no order {client_id} (yet): ask again")
+        return report.broker_id
 
     def executions_since(self, since: datetime) -> tuple[Execution, ...]:
         fills = tuple(self._fills(since))

@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -67,6 +68,22 @@ def test_a_torn_last_line_is_closed_off_and_left_out(tmp_path: Path) -> None:
     log.append({"n": 3})
     log.close()
     assert [row["n"] for row in read_lines(path)] == [1, 3]
+
+
+def test_an_error_of_close_takes_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jsonl"
+    log = LineLog(path)
+    log.append({"n": 1})
+    real = os.close
+
+    def fails_after(handle: int) -> None:
+        real(handle)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", fails_after)
+        log.close()
+    assert [row["n"] for row in read_lines(path)] == [1]
 
 
 def test_folders_are_born_private_and_kept_as_they_are(tmp_path: Path) -> None:
