@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 
 from aiohttp import web
 
+from tbot_bot.paper.book import dump
 from tbot_bot.paper.faults import apply
 from tbot_bot.paper.refusal import invalid
 from tbot_bot.paper.sessions import rfc3339
@@ -35,6 +36,7 @@ class Admin:
                 web.get("/faults", self.faults),
                 web.post("/faults", self.set_faults),
                 web.delete("/faults", self.clear_faults),
+                web.get("/truth", self.truth),
             ]
         )
         return app
@@ -83,6 +85,22 @@ class Admin:
         if not self._venue.clock.skip_to(target):
             return refuse(invalid("the clock only goes forward: time lies in its past"))
         return await self.clock(request)
+
+    async def truth(self, request: web.Request) -> web.Response:
+        """What the exchange holds of the account of a key id, whatever any face says of it; empty for an unknown one."""
+        self._venue.sync()
+        account = self._venue.known(request.query.get("account", ""))
+        if account is None:
+            return answer({"orders": [], "fills": [], "positions": {}, "cash": None})
+        exchange = self._venue.exchange
+        return answer(
+            {
+                "orders": [dump(order) for order in exchange.orders.values() if order.account == account.id],
+                "fills": [dump(fill) for fill in exchange.fills if fill.account == account.id],
+                "positions": {name: format(held.qty, "f") for name, held in account.positions.items()},
+                "cash": format(account.cash, "f"),
+            }
+        )
 
     async def faults(self, request: web.Request) -> web.Response:
         return answer(self._venue.faults.describe())

@@ -51,12 +51,16 @@ class Venue:
         The database holds only digests of both."""
         if not key_id or not secret or len(key_id) > MAX_CREDENTIAL or len(secret) > MAX_CREDENTIAL:
             return None
-        known, digest = (hashlib.sha256(text.encode()).hexdigest() for text in (key_id, secret))
+        known, digest = _digest(key_id), _digest(secret)
         account = self.keys.get(known)
         if account is None:
             account = self.exchange.open_account(known, digest, self.settings.opening_cash, self.sync())
             self.keys[known] = account
         return account if hmac.compare_digest(account.secret_hash, digest) else None
+
+    def known(self, key_id: str) -> Account | None:
+        """The account of a key id that was used before."""
+        return self.keys.get(_digest(key_id))
 
     def past_days(self, now_ms: int, count: int) -> list[date]:
         """Up to `count` sessions of the market that ended before the present one, oldest first."""
@@ -74,6 +78,10 @@ class Venue:
     def run(self) -> None:
         self.clock.run()
         self.store.put("running", "1")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def build_venue(settings: VenueSettings) -> Venue:

@@ -1,0 +1,89 @@
+"""Orders of every broker under faults at the broker and kill -9 of the trader: none twice, none lost, none left."""
+
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tbot_bot.domain.market import Symbol
+from tools.counterparts.rigs import FIRST, RIGS, Rig
+from tools.figures import Campaign
+from tools.order_safety.cases import Case, cases, try_case
+
+CASES = {"small": 12, "full": 400}
+"""For each broker."""
+SHARES = 2
+MOMENTS = 44
+"""A little more than a day without a fault passes."""
+_POST = {"http_method": "POST"}
+FAULTS: Mapping[str, Mapping[str, Any]] = {
+    "none": {},
+    "lost answers": {"http_status": 504, "http_count": 3, **_POST},
+    "busy": {"http_status": 503, "http_count": 3, **_POST},
+    "broken": {"http_status": 500, "http_count": 3, **_POST},
+    "too many": {"http_status": 429, "http_count": 3},
+    "questions fail": {"http_status": 500, "http_count": 6, "http_method": "GET"},
+    "slow": {"latency_ms": 40},
+    "halves": {"partial_fills": 6},
+    "late fills": {"late_fills_ms": 300},
+    "missing fills": {"missing_fills": 5},
+    "doubled fills": {"duplicate_fills": 5},
+}
+
+
+def orders_campaign(size: str, seed: int) -> Campaign:
+    """A point is one case: a fault, a death, and the day that ends all the same."""
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="tbot-orders-"))
+    work = [(name, share, size, seed, folder / f"{name}-{share}") for name in RIGS for share in range(SHARES)]
+    with ProcessPoolExecutor(SHARES) as pool:
+        found = list(pool.map(_share, work))
+    wrong = tuple(words for violations, _ in found for words in violations)
+    counts = sum((counts for _, counts in found), Counter[str]())
+    points = sum(counts[f"{name} cases"] for name in RIGS)
+    if not wrong:
+        shutil.rmtree(folder)
+    print("  orders: " + ", ".join(f"{name}={count}" for name, count in sorted(counts.items())), flush=True)
+    return Campaign("orders", points, wrong, time.monotonic() - began, dict(counts))
+
+
+def _share(work: tuple[str, int, str, int, Path]) -> tuple[list[str], Counter[str]]:
+    """Every `SHARES`-th case of one broker, at a counterpart of its own."""
+    name, share, size, seed, folder = work
+    rig = RIGS[name](folder)
+    counts, wrong = Counter[str](), list[str]()
+    rig.start()
+    try:
+        rig.run_from(FIRST)
+        names = liquid(rig)
+        for case in cases(FAULTS, MOMENTS, CASES[size], seed)[share::SHARES]:
+            outcome = try_case(rig, case, FAULTS, names, folder)
+            counts[f"{name} cases"] += 1
+            counts[f"{name} deaths"] += outcome.died
+            wrong += [f"{name}, {_words(case)}: {each}" for each in outcome.wrong]
+    finally:
+        rig.close()
+    for kind in ("duplicate", "orphan"):
+        counts[f"{name} {kind}s"] = sum(f": {kind}:" in words for words in wrong)
+    return wrong, counts
+
+
+def liquid(rig: Rig) -> tuple[Symbol, ...]:
+    """Three symbols that trade at $10 to $60 with quotes on both sides."""
+    listing = RIGS["alpaca"]
+    assert isinstance(rig, listing)
+    broker = rig.broker(rig.new_account())
+    try:
+        tradable = [asset.symbol for asset in broker.get_assets() if asset.tradable and asset.exchange == "NASDAQ"]
+        quotes = [q for q in broker.quotes(tradable) if q.spread is not None and 10 < q.bid < 60]
+    finally:
+        broker.close()
+    return tuple(quote.symbol for quote in quotes[:3])
+
+
+def _words(case: Case) -> str:
+    return f"case {case.number} ({case.fault}, death at {case.death} +{case.after_s} s)"

@@ -1,0 +1,147 @@
+"""Each broker's adapter over its counterpart: what contract tests, campaigns and benchmarks ask the same of."""
+
+import itertools
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tbot_bot.broker.gateway import BrokerConnection
+from tbot_bot.domain.settings import BrokerCredentials, BrokerName
+from tbot_bot.support.clock import FollowedClock
+from tools.child import Process, end, start_python
+
+FIRST = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
+"""A Monday, half an hour after the open."""
+LAST_CALL = time_of_day(19, 30)
+_SECRET = "secret-of-the-test"  # noqa: S105 - of a loopback account that ends with its folder
+_START_SECONDS = 60.0
+
+
+class Rig:
+    """A counterpart's process and its adapter. Each account is opened by its first use."""
+
+    name: str
+    face: str
+
+    def __init__(self, folder: Path, speed: int = 60, symbols: int = 120) -> None:
+        self._folder = folder
+        self._options = ["--speed", str(speed), "--symbols", str(symbols)]
+        self.speed = speed
+        self.port = self.admin_port = 0
+        self._accounts = itertools.count(1)
+        self._process: Process | None = None
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    # the process
+
+    def start(self) -> None:
+        """Again on the same ports after a kill. Raises TimeoutError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        terminal = self._folder / "said.txt"
+        terminal.unlink(missing_ok=True)
+        ports = ["--port", str(self.port), "--admin-port", str(self.admin_port)]
+        where = ["-m", "tools.counterparts", self.face, "--state", str(self._folder / "state")]
+        self._process = start_python([*where, *ports, *self._options], terminal)
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            said = _announced(terminal)
+            if said is not None:
+                self.port, self.admin_port = said["port"], said["admin_port"]
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"the counterpart {self.face} does not start; see {terminal}")
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def close(self) -> None:
+        if self._process is not None:
+            end(self._process)
+        self._session.close()
+
+    # its operator
+
+    def admin(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self._session.request(method, f"http://127.0.0.1:{self.admin_port}{path}", json=body, timeout=10)
+        if answer.status_code != 200:
+            raise ValueError(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    def run_from(self, moment: datetime) -> None:
+        self.admin("POST", "/clock/skip_to", {"time": moment.isoformat()})
+        self.admin("POST", "/clock/run")
+
+    def keep_open(self) -> None:
+        """On to the next session's morning when this one is nearly over."""
+        told = self.admin("GET", "/health")
+        now = datetime.fromisoformat(told["time"].replace("Z", "+00:00"))
+        while not told["is_open"] or now.time() >= LAST_CALL:
+            now = datetime.combine(now.date() + timedelta(days=1), FIRST.timetz())
+            self.run_from(now)
+            told = self.admin("GET", "/health")
+
+    def fault(self, **what: Any) -> None:
+        self.admin("POST", "/faults", what)
+
+    def clear(self) -> None:
+        self.admin("DELETE", "/faults")
+
+    def truth(self, account: str) -> Mapping[str, Any]:
+        """What the exchange itself holds of an account: orders, fills, positions, cash."""
+        return dict(self.admin("GET", f"/truth?account={account}"))
+
+    # the adapter
+
+    def new_account(self) -> str:
+        """The name of an account that nobody has used yet."""
+        return f"{self.name.upper()}{next(self._accounts)}"
+
+    def clock(self) -> FollowedClock:
+        """At the market's speed."""
+        told = self.admin("GET", "/clock")
+        clock = FollowedClock()
+        clock.sample(datetime.fromisoformat(told["time"].replace("Z", "+00:00")), float(told["speed"]))
+        return clock
+
+    def broker(self, account: str, secret: str = _SECRET) -> BrokerConnection:
+        """An adapter of its own for this account."""
+        raise NotImplementedError
+
+
+class AlpacaRig(Rig):
+    name = face = "alpaca"
+
+    def broker(self, account: str, secret: str = _SECRET) -> BrokerConnection:
+        from tbot_bot.broker.brokers.broker_alpaca import AlpacaBroker, AlpacaOptions
+        from tbot_bot.broker.rate_limit import alpaca_limiter
+
+        credentials = BrokerCredentials(
+            BrokerName.PAPER,
+            broker_url=f"http://127.0.0.1:{self.port}",
+            broker_api_key=account,
+            broker_secret_key=secret,
+        )
+        clock = self.clock()
+        return AlpacaBroker(credentials, AlpacaOptions(5.0, 3, 1000), clock, alpaca_limiter(clock))
+
+
+RIGS: Mapping[str, type[Rig]] = {"alpaca": AlpacaRig}
+
+
+def _announced(terminal: Path) -> dict[str, int] | None:
+    for line in terminal.read_text().splitlines():
+        if line.startswith("{"):
+            return dict(json.loads(line))
+    return None
