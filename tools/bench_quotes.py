@@ -5,7 +5,7 @@ from pathlib import Path
 import requests
 
 from tbot_bot.broker.brokers.broker_alpaca import AlpacaBroker, AlpacaOptions
-from tbot_bot.broker.rate_limit import alpaca_limiter
+from tbot_bot.broker.links import BrokerLinks
 from tbot_bot.domain.market import Symbol
 from tbot_bot.domain.settings import BrokerCredentials, BrokerName
 from tbot_bot.support.clock import FollowedClock
@@ -48,7 +48,7 @@ def quotes_bench(folder: Path) -> tuple[Measure, ...]:
 def _broker(url: str) -> AlpacaBroker:
     clock = FollowedClock()
     credentials = BrokerCredentials(BrokerName.PAPER, broker_url=url, broker_api_key=KEY, broker_secret_key=SECRET)
-    broker = AlpacaBroker(credentials, AlpacaOptions(30.0, 3, SYMBOLS), clock, alpaca_limiter(clock))
+    broker = AlpacaBroker(credentials, AlpacaOptions(30.0, 3, SYMBOLS), clock, BrokerLinks())
     told = broker.get_clock()
     clock.sample(told.now, float(told.speed))
     return broker

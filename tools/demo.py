@@ -16,6 +16,7 @@ import requests
 
 from tbot_bot.accounting.store import LedgerStore
 from tbot_bot.broker.gateway import open_broker
+from tbot_bot.broker.links import BrokerLinks
 from tbot_bot.config.security_bot import open_secrets
 from tbot_bot.domain.errors import TbotError
 from tbot_bot.domain.orders import FINAL_STATUSES, OrderStatus
@@ -194,7 +195,7 @@ class Driver:
 def judge(paths: Paths, summary: dict[str, Any]) -> list[str]:
     """What is wrong with the day, asked of the broker, the journal and the ledger themselves; empty = a good day."""
     secrets_ = open_secrets(paths)
-    broker = open_broker(secrets_.broker, secrets_.bot, FollowedClock())
+    broker = open_broker(secrets_.broker, secrets_.bot, FollowedClock(), BrokerLinks())
     faults = [f"the broker still holds {p.quantity} {p.symbol}" for p in broker.get_positions()]
     faults += [f"order {o.client_id} is still open at the broker" for o in broker.open_orders()]
     session = next(iter(p.parent.name for p in (paths.output / "sessions").glob("*/summary.json")))

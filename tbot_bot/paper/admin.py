@@ -87,7 +87,7 @@ class Admin:
         return await self.clock(request)
 
     async def truth(self, request: web.Request) -> web.Response:
-        """What the exchange holds of the account of a key id, whatever any face says of it; empty for an unknown one."""
+        """What the exchange holds of the account of a key id, whatever a face says; empty for an unknown one."""
         self._venue.sync()
         account = self._venue.known(request.query.get("account", ""))
         if account is None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tbot_bot.accounting.store import LedgerStore
 from tbot_bot.broker.gateway import BrokerConnection, open_broker
+from tbot_bot.broker.links import open_links
 from tbot_bot.config.build_check import check
 from tbot_bot.config.security_bot import LoadedSecrets, open_secrets
 from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed, LedgerRefused, TbotError
@@ -104,7 +105,7 @@ def open_trading(paths: Paths, wall: Clock, state: StateFile, publisher: Publish
     current = generation(paths)
     secrets = open_secrets(paths)
     clock = FollowedClock()
-    connection = open_broker(secrets.broker, secrets.bot, clock)
+    connection = open_broker(secrets.broker, secrets.bot, clock, open_links(paths, wall, secrets.broker))
     connection.connect()
     told = connection.get_clock()
     clock.sample(told.now, float(told.speed))

@@ -7,10 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from tbot_bot.broker.gateway import open_broker
+from tbot_bot.broker.links import BrokerLinks, open_links
 from tbot_bot.config.security_bot import open_secrets
 from tbot_bot.config.settings_cache import SettingsCache
 from tbot_bot.config.startup import require_no_plaintext
 from tbot_bot.domain.errors import NotProvisioned, TbotError
+from tbot_bot.domain.settings import BrokerCredentials
 from tbot_bot.runtime.compose import MAX_UNIVERSE_AGE, open_reference
 from tbot_bot.screeners.blocklist import read_blocklist
 from tbot_bot.screeners.universe import Universe, build
@@ -62,7 +64,7 @@ class UniverseWorker:
     def _build(self) -> Universe:
         secrets = open_secrets(self._paths)
         clock = FollowedClock()
-        broker = open_broker(secrets.broker, secrets.bot, clock)
+        broker = open_broker(secrets.broker, secrets.bot, clock, self._links(secrets.broker))
         try:
             told = broker.get_clock()
             clock.sample(told.now, float(told.speed))
@@ -94,11 +96,14 @@ class UniverseWorker:
         claimed = [self._claims.claim(job) for job in jobs]
         return any(claimed)
 
+    def _links(self, credentials: BrokerCredentials) -> BrokerLinks:
+        return open_links(self._paths, self._wall, credentials, role=1)
+
     def outdated(self) -> bool:
         """Whether a session closed since the file was built, by the broker's clock."""
         settings = self._settings.open()
         clock = FollowedClock()
-        broker = open_broker(settings.broker, settings.bot, clock)
+        broker = open_broker(settings.broker, settings.bot, clock, self._links(settings.broker))
         try:
             now = broker.get_clock().now
         finally:

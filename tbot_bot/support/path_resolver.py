@@ -187,6 +187,11 @@ class Paths:
         return self.output / "bot"
 
     @property
+    def api_logs(self) -> Path:
+        """What was said to the broker and what it answered, JSON lines, a file a day."""
+        return self.private / "api"
+
+    @property
     def unresolved_orders(self) -> Path:
         return self.output / "unresolved_orders.log"
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from tbot_bot.broker.brokers.broker_alpaca import AlpacaBroker, AlpacaOptions
-from tbot_bot.broker.rate_limit import alpaca_limiter
+from tbot_bot.broker.links import BrokerLinks
 from tbot_bot.domain.market import Bar, Quote, Symbol
 from tbot_bot.domain.orders import OrderReport
 from tbot_bot.domain.settings import BrokerCredentials, BrokerName
@@ -119,7 +119,7 @@ class PaperVenue:
         )
         clock = FollowedClock()
         clock.sample(datetime(2026, 1, 5, tzinfo=UTC), float(self._speed))
-        made = AlpacaBroker(credentials, AlpacaOptions(5.0, 3, 1000), clock, alpaca_limiter(clock))
+        made = AlpacaBroker(credentials, AlpacaOptions(5.0, 3, 1000), clock, BrokerLinks())
         now = made.get_clock() if not key else None
         if now is not None:
             clock.sample(now.now, float(now.speed))

@@ -1,1 +1,1 @@
-"""Brokers on loopback for tests, campaigns and benchmarks: one exchange, the paper venue's, behind several protocols."""
+"""Brokers on loopback for tests, campaigns and benchmarks: the paper venue's exchange behind several protocols."""

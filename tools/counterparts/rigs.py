@@ -125,7 +125,7 @@ class AlpacaRig(Rig):
 
     def broker(self, account: str, secret: str = _SECRET) -> BrokerConnection:
         from tbot_bot.broker.brokers.broker_alpaca import AlpacaBroker, AlpacaOptions
-        from tbot_bot.broker.rate_limit import alpaca_limiter
+        from tbot_bot.broker.links import BrokerLinks
 
         credentials = BrokerCredentials(
             BrokerName.PAPER,
@@ -134,7 +134,7 @@ class AlpacaRig(Rig):
             broker_secret_key=secret,
         )
         clock = self.clock()
-        return AlpacaBroker(credentials, AlpacaOptions(5.0, 3, 1000), clock, alpaca_limiter(clock))
+        return AlpacaBroker(credentials, AlpacaOptions(5.0, 3, 1000), clock, BrokerLinks())
 
 
 RIGS: Mapping[str, type[Rig]] = {"alpaca": AlpacaRig}

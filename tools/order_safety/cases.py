@@ -1,4 +1,4 @@
-"""One case: a small day in an account of its own, a fault at the broker, a death, and a second life that ends the day."""
+"""A case: a small day in an account of its own, a fault at the broker, a death, a second life that ends the day."""
 
 import random
 from collections.abc import Mapping

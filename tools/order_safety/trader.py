@@ -3,12 +3,12 @@
 import queue
 import time
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
 from tbot_bot.broker.gateway import BrokerConnection
 from tbot_bot.domain.errors import BrokerError, OrderFateUnknown, OrderRefused
-from tbot_bot.domain.market import BrokerClock, Quote
+from tbot_bot.domain.market import Quote
 from tbot_bot.domain.orders import (
     FINAL_STATUSES,
     ClientOrderId,
@@ -16,6 +16,7 @@ from tbot_bot.domain.orders import (
     OrderIntent,
     OrderReport,
     OrderStatus,
+    OrderType,
     client_order_id,
 )
 from tbot_bot.domain.session import StrategyName
@@ -114,7 +115,6 @@ class Trader:
     def _intent(self, act: Act, quantity: Decimal, price: Decimal) -> OrderIntent:
         number = len(attempts(act, self.orders))
         name = client_order_id("orders", self._session, StrategyName.OPEN, act.symbol, act.purpose, number)
-        priced = {"limit": {"limit_price": price}, "stop": {"stop_price": price}}.get(act.type.value, {})
         return OrderIntent(
             client_id=name,
             session=self._session,
@@ -127,7 +127,8 @@ class Trader:
             reason=act.kind.value,
             type=act.type,
             quantity=quantity,
-            **priced,
+            limit_price=price if act.type is OrderType.LIMIT else None,
+            stop_price=price if act.type is OrderType.STOP else None,
         )
 
     def _is_changed(self, order: JournalledOrder) -> bool:
@@ -205,7 +206,3 @@ class Trader:
         self._journal.report(report)
         self.orders[report.client_id] = JournalledOrder(known.intent, report)
         self._moments.at("report written")
-
-
-def session_of(clock: BrokerClock) -> tuple[date, datetime]:
-    return clock.now.date(), clock.now

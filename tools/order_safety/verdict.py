@@ -16,7 +16,7 @@ def violations(
     acts: Sequence[Act], orders: Orders, executions: Sequence[Execution], truth: Mapping[str, Any]
 ) -> list[str]:
     """In words; empty when every order is known, sent once, closed, and every fill is told once."""
-    theirs = [order for order in truth["orders"]]
+    theirs = tuple(truth["orders"])
     return [
         *_duplicates(acts, orders, theirs),
         *_orphans(orders, theirs),
@@ -71,9 +71,11 @@ def _fills(orders: Orders, executions: Sequence[Execution], fills: Sequence[Mapp
         _add(told, str(each.symbol), "buy" if each.side is Side.BUY else "sell", each.quantity, each.price)
     for fill in fills:
         _add(real, fill["symbol"], fill["side"], Decimal(fill["qty"]), Decimal(fill["price"]))
-    for key in sorted({*told, *real}):
-        if abs(Decimal(told[key]) - Decimal(real[key])) > Decimal("0.01"):
-            wrong.append(f"fills differ in {' '.join(key)}: told {told[key]}, real {real[key]}")
+    wrong += [
+        f"fills differ in {' '.join(key)}: told {told[key]}, real {real[key]}"
+        for key in sorted({*told, *real})
+        if abs(Decimal(told[key]) - Decimal(real[key])) > Decimal("0.01")
+    ]
     unknown = [each.execution_id for each in executions if each.client_id not in orders]
     return wrong + [f"execution {name} belongs to no order of ours" for name in unknown]
 

@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from tbot_bot.broker.brokers import alpaca_wire as wire
-from tbot_bot.broker.brokers.alpaca_http import AlpacaHttp, HttpFault, RetryPolicy
+from tbot_bot.broker.brokers.alpaca_http import AlpacaHttp
 from tbot_bot.broker.brokers.alpaca_streams import AlpacaStreams
 from tbot_bot.broker.brokers.alpaca_urls import endpoints
-from tbot_bot.broker.rate_limit import RateLimiter, Urgency, alpaca_limiter
+from tbot_bot.broker.http import HttpFault, RetryPolicy
+from tbot_bot.broker.links import BrokerLinks
+from tbot_bot.broker.rate_limit import Urgency
 from tbot_bot.domain.errors import (
     BrokerDenied,
     BrokerError,
@@ -67,7 +69,7 @@ class AlpacaBroker:
     """Implements ports.Broker, MarketData and Streams. Thread-safe. Raises ConfigInvalid when made without keys."""
 
     def __init__(
-        self, credentials: BrokerCredentials, options: AlpacaOptions, clock: MarketClock, limiter: RateLimiter
+        self, credentials: BrokerCredentials, options: AlpacaOptions, clock: MarketClock, links: BrokerLinks
     ) -> None:
         key, secret = credentials.broker_api_key, credentials.broker_secret_key
         if not key or not secret:
@@ -76,7 +78,7 @@ class AlpacaBroker:
         self._account_number = credentials.broker_account_number
         self._clock = clock
         policy = RetryPolicy(options.timeout_s, options.retries)
-        self._http = AlpacaHttp(where, key, secret, policy, limiter, clock)
+        self._http = AlpacaHttp(where, key, secret, policy, links, clock)
         self._streams = AlpacaStreams(where, key, secret, options.symbol_limit)
         self._client_ids: dict[str, ClientOrderId] = {}
 
@@ -294,14 +296,16 @@ class AlpacaBroker:
         self._streams.stop()
 
 
-def build(credentials: BrokerCredentials, settings: BotSettings, clock: MarketClock) -> AlpacaBroker:
+def build(
+    credentials: BrokerCredentials, settings: BotSettings, clock: MarketClock, links: BrokerLinks
+) -> AlpacaBroker:
     """The adapter as configured; see broker.gateway. Raises ConfigInvalid."""
     options = AlpacaOptions(
         timeout_s=settings.execution.api_timeout_s,
         retries=settings.execution.api_retry_limit,
         symbol_limit=settings.filters.data_feed_symbol_limit,
     )
-    return AlpacaBroker(credentials, options, clock, alpaca_limiter(clock))
+    return AlpacaBroker(credentials, options, clock, links)
 
 
 def _chunks(symbols: Sequence[Symbol]) -> Iterator[tuple[Symbol, ...]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tbot_bot.broker.brokers.broker_alpaca import AlpacaBroker, AlpacaOptions
-from tbot_bot.broker.rate_limit import alpaca_limiter
+from tbot_bot.broker.links import BrokerLinks
 from tbot_bot.domain.settings import BrokerCredentials, BrokerName
 from tbot_bot.support.clock import ManualClock
 
@@ -119,7 +119,7 @@ def make_broker(base: str, *, retries: int = 2, timeout_s: float = 2.0, account:
         broker_account_number=account,
     )
     clock = ManualClock(datetime(2026, 1, 5, 15, 0, tzinfo=UTC))
-    return AlpacaBroker(credentials, AlpacaOptions(timeout_s, retries, 1000), clock, alpaca_limiter(clock))
+    return AlpacaBroker(credentials, AlpacaOptions(timeout_s, retries, 1000), clock, BrokerLinks())
 
 
 @pytest.fixture

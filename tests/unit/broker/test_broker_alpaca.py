@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tbot_bot.broker.brokers.broker_alpaca import AlpacaBroker, AlpacaOptions
-from tbot_bot.broker.rate_limit import alpaca_limiter
+from tbot_bot.broker.links import BrokerLinks
 from tbot_bot.domain.errors import (
     BrokerDenied,
     BrokerUnavailable,
@@ -276,7 +276,7 @@ def test_keys_are_needed() -> None:
     clock = SystemClock()
     credentials = BrokerCredentials(BrokerName.PAPER, broker_url="http://127.0.0.1:1")
     with pytest.raises(ConfigInvalid, match="BROKER_API_KEY"):
-        AlpacaBroker(credentials, AlpacaOptions(1, 1, 1), clock, alpaca_limiter(clock))
+        AlpacaBroker(credentials, AlpacaOptions(1, 1, 1), clock, BrokerLinks())
 
 
 def test_what_is_open_and_held_can_be_asked_when_the_budget_is_spent(script: Any, broker_at: Any, answer: Any) -> None:

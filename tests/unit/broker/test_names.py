@@ -56,7 +56,7 @@ def test_vendors_libraries_are_imported_by_adapters_alone(sources: dict[str, str
 
 
 def test_what_trades_knows_no_broker_by_name(sources: dict[str, str]) -> None:
-    rooms = tuple(f"tbot_bot/{room}/" for room in UNAWARE) + ("tbot_bot/broker/",)
+    rooms = (*tuple(f"tbot_bot/{room}/" for room in UNAWARE), "tbot_bot/broker/")
     found = [
         f"{name}:{number}: {line.strip()}"
         for name, text in sources.items()
