@@ -44,6 +44,29 @@ class Admission:
         self._exchange.commit()
         return new
 
+    def amend(self, account: Account, order: Order, change: Replacement, now_ms: int) -> Refusal | None:
+        """Change an order in place, as venues do whose orders keep their id."""
+        new = replace(
+            order,
+            qty=change.qty or order.qty,
+            limit_price=change.limit_price or order.limit_price,
+            stop_price=change.stop_price or order.stop_price,
+            trail_percent=change.trail or order.trail_percent,
+            time_in_force=change.time_in_force or order.time_in_force,
+        )
+        refusal = _refuse_change(order, change) or self._refuse_amount_of_change(account, order, new, now_ms)
+        if refusal is None:
+            self._exchange.amend(order, new, now_ms)
+            self._exchange.commit()
+        return refusal
+
+    def reject(self, account: Account, new: NewOrder, reason: str, now_ms: int) -> Order:
+        """An order that was taken in and then refused, as venues tell it that check an account's means afterwards."""
+        order = replace(self._build(account, replace(new, order_class="simple"), now_ms)[0], reason=reason)
+        self._exchange.add_rejected(order, now_ms)
+        self._exchange.commit()
+        return order
+
     def _refuse(self, account: Account, new: NewOrder, now_ms: int) -> Refusal | None:
         market = self._exchange.view.market
         if (account.id, new.client_order_id) in self._exchange.by_client_id:

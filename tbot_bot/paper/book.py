@@ -18,7 +18,7 @@ class Order:
     """One order, changed only by the exchange. Times in milliseconds; `session` is the day that a day order lives on.
 
     `armed`: a leg or an order that may fill. `group`: id of the complex order's first order, shared by its legs;
-    `role`: entry, take_profit, stop_loss. `sequence` orders by acceptance.
+    `role`: entry, take_profit, stop_loss. `sequence` orders by acceptance. `reason`: why it was rejected.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Order:
     expired_ms: int | None = None
     failed_ms: int | None = None
     replaced_ms: int | None = None
+    reason: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -108,7 +109,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """What happened to an order, for whoever tells it on. `kind`: new, fill, partial_fill, or its last status.
+    """What happened to an order, for whoever tells it on. `kind`: new, fill, partial_fill, amended, or its last status.
 
     `order` is as it stood then, and shared with nobody; `held`: the account's shares of its symbol after `fill`."""
 

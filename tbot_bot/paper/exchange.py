@@ -106,6 +106,17 @@ class Exchange:
             new.group = new.id
         self.add([new])
 
+    def amend(self, order: Order, new: Order, now_ms: int) -> None:
+        """Gives an open order the amounts and prices of `new`; it keeps its id and what was filled."""
+        for name in ("qty", "limit_price", "stop_price", "trail_percent", "time_in_force"):
+            setattr(order, name, getattr(new, name))
+        self._tell(order, "amended", now_ms)
+
+    def add_rejected(self, order: Order, now_ms: int) -> None:
+        self.add([order])
+        order.failed_ms = now_ms
+        self._end(order, "rejected", now_ms)
+
     def commit(self) -> None:
         """Makes the step durable, then tells the listeners."""
         if self._changes:
