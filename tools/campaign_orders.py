@@ -9,8 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tbot_bot.domain.market import Symbol
-from tools.counterparts.rigs import FIRST, RIGS, Rig
+from tools.counterparts.rigs import FIRST, RIGS
 from tools.figures import Campaign
 from tools.order_safety.cases import Case, cases, try_case
 
@@ -59,7 +58,7 @@ def _share(work: tuple[str, int, str, int, Path]) -> tuple[list[str], Counter[st
     rig.start()
     try:
         rig.run_from(FIRST)
-        names = liquid(rig)
+        names = rig.names()
         for case in cases(FAULTS, MOMENTS, CASES[size], seed)[share::SHARES]:
             outcome = try_case(rig, case, FAULTS, names, folder)
             counts[f"{name} cases"] += 1
@@ -70,19 +69,6 @@ def _share(work: tuple[str, int, str, int, Path]) -> tuple[list[str], Counter[st
     for kind in ("duplicate", "orphan"):
         counts[f"{name} {kind}s"] = sum(f": {kind}:" in words for words in wrong)
     return wrong, counts
-
-
-def liquid(rig: Rig) -> tuple[Symbol, ...]:
-    """Three symbols that trade at $10 to $60 with quotes on both sides."""
-    listing = RIGS["alpaca"]
-    assert isinstance(rig, listing)
-    broker = rig.broker(rig.new_account())
-    try:
-        tradable = [asset.symbol for asset in broker.get_assets() if asset.tradable and asset.exchange == "NASDAQ"]
-        quotes = [q for q in broker.quotes(tradable) if q.spread is not None and 10 < q.bid < 60]
-    finally:
-        broker.close()
-    return tuple(quote.symbol for quote in quotes[:3])
 
 
 def _words(case: Case) -> str:

@@ -30,12 +30,14 @@ def main() -> int:
     parser.add_argument("--admin-port", type=int, default=0)
     parser.add_argument("--speed", type=Decimal, default=Decimal(60), help="market seconds per real second")
     parser.add_argument("--symbols", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=7, help="of the synthetic market")
     given = parser.parse_args()
     settings = VenueSettings(
         state_dir=given.state,
         port=given.port,
         admin_port=given.admin_port,
         symbols=given.symbols,
+        seed=given.seed,
         speed=given.speed,
         hold=True,
     )

@@ -14,7 +14,11 @@ from typing import Any
 import requests
 
 from tbot_bot.broker.gateway import BrokerConnection
+from tbot_bot.broker.links import BrokerLinks
+from tbot_bot.domain.market import Symbol
 from tbot_bot.domain.settings import BrokerCredentials, BrokerName
+from tbot_bot.paper.market_synthetic import SyntheticMarket
+from tbot_bot.paper.sessions import calendar_around
 from tbot_bot.support.clock import FollowedClock
 from tools.child import Process, end, start_python
 
@@ -23,6 +27,7 @@ FIRST = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 LAST_CALL = time_of_day(19, 30)
 _SECRET = "secret-of-the-test"  # noqa: S105 - of a loopback account that ends with its folder
 _START_SECONDS = 60.0
+_SEED = 7
 
 
 class Rig:
@@ -33,8 +38,9 @@ class Rig:
 
     def __init__(self, folder: Path, speed: int = 60, symbols: int = 120) -> None:
         self._folder = folder
-        self._options = ["--speed", str(speed), "--symbols", str(symbols)]
+        self._options = ["--speed", str(speed), "--symbols", str(symbols), "--seed", str(_SEED)]
         self.speed = speed
+        self.symbols = symbols
         self.port = self.admin_port = 0
         self._accounts = itertools.count(1)
         self._process: Process | None = None
@@ -102,6 +108,19 @@ class Rig:
         """What the exchange itself holds of an account: orders, fills, positions, cash."""
         return dict(self.admin("GET", f"/truth?account={account}"))
 
+    def names(self) -> tuple[Symbol, ...]:
+        """Symbols of the market that trade, in fractions too, with quotes on both sides between $10 and $60."""
+        market = SyntheticMarket(_SEED, self.symbols, calendar_around(FIRST.date()))
+        listed = [
+            Symbol(i.symbol) for i in market.instruments if i.tradable and i.fractionable and i.exchange == "NASDAQ"
+        ]
+        broker = self.broker(self.new_account())
+        try:
+            quotes = broker.quotes(listed)
+        finally:
+            broker.close()
+        return tuple(quote.symbol for quote in quotes if quote.spread is not None and 10 < quote.bid < 60)
+
     # the adapter
 
     def new_account(self) -> str:
@@ -125,7 +144,6 @@ class AlpacaRig(Rig):
 
     def broker(self, account: str, secret: str = _SECRET) -> BrokerConnection:
         from tbot_bot.broker.brokers.broker_alpaca import AlpacaBroker, AlpacaOptions
-        from tbot_bot.broker.links import BrokerLinks
 
         credentials = BrokerCredentials(
             BrokerName.PAPER,
@@ -137,7 +155,24 @@ class AlpacaRig(Rig):
         return AlpacaBroker(credentials, AlpacaOptions(5.0, 3, 1000), clock, BrokerLinks())
 
 
-RIGS: Mapping[str, type[Rig]] = {"alpaca": AlpacaRig}
+class TradierRig(Rig):
+    name = face = "tradier"
+
+    def broker(self, account: str, secret: str = "") -> BrokerConnection:
+        """The account's name is its token."""
+        from tbot_bot.broker.brokers.broker_tradier import TradierBroker, TradierOptions
+        from tools.counterparts.tradier.shape import account_number
+
+        credentials = BrokerCredentials(
+            BrokerName.TRADIER,
+            broker_url=f"http://127.0.0.1:{self.port}",
+            broker_api_key=account,
+            broker_account_number=account_number(account),
+        )
+        return TradierBroker(credentials, TradierOptions(5.0, 3), self.clock(), BrokerLinks())
+
+
+RIGS: Mapping[str, type[Rig]] = {"alpaca": AlpacaRig, "tradier": TradierRig}
 
 
 def _announced(terminal: Path) -> dict[str, int] | None:
