@@ -4,10 +4,8 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from tools.counterparts.rigs import FIRST, RIGS
 from tools.figures import Campaign
@@ -18,20 +16,6 @@ CASES = {"small": 12, "full": 400}
 SHARES = 2
 MOMENTS = 44
 """A little more than a day without a fault passes."""
-_POST = {"http_method": "POST"}
-FAULTS: Mapping[str, Mapping[str, Any]] = {
-    "none": {},
-    "lost answers": {"http_status": 504, "http_count": 3, **_POST},
-    "busy": {"http_status": 503, "http_count": 3, **_POST},
-    "broken": {"http_status": 500, "http_count": 3, **_POST},
-    "too many": {"http_status": 429, "http_count": 3},
-    "questions fail": {"http_status": 500, "http_count": 6, "http_method": "GET"},
-    "slow": {"latency_ms": 40},
-    "halves": {"partial_fills": 6},
-    "late fills": {"late_fills_ms": 300},
-    "missing fills": {"missing_fills": 5},
-    "doubled fills": {"duplicate_fills": 5},
-}
 
 
 def orders_campaign(size: str, seed: int) -> Campaign:
@@ -59,8 +43,8 @@ def _share(work: tuple[str, int, str, int, Path]) -> tuple[list[str], Counter[st
     try:
         rig.run_from(FIRST)
         names = rig.names()
-        for case in cases(FAULTS, MOMENTS, CASES[size], seed)[share::SHARES]:
-            outcome = try_case(rig, case, FAULTS, names, folder)
+        for case in cases(rig.faults, MOMENTS, CASES[size], seed)[share::SHARES]:
+            outcome = try_case(rig, case, names, folder)
             counts[f"{name} cases"] += 1
             counts[f"{name} deaths"] += outcome.died
             wrong += [f"{name}, {_words(case)}: {each}" for each in outcome.wrong]

@@ -7,16 +7,26 @@ from typing import Any
 from tbot_bot.paper.refusal import Refusal, invalid
 
 STATUSES = (429, 500, 503, 504)
+MANGLES = ("drop", "null", "text", "extra")
+"""Named fields left out, made null, all numbers made text, unknown fields added to all objects."""
 
 
 @dataclass(slots=True)
 class Faults:
     """`http_status` answers the next `http_count` calls (of `http_method` under `http_path`, empty = any); 504 is sent
-    after the request was carried out. Counts of fill messages to duplicate and to lose; each is used up once.
+    after the request was carried out. `cut` ("before" or "after" the act) ends the connections of the next `cut_count`
+    calls (of `cut_method`) without an answer. `mangle` (see MANGLES) changes answers while it is set; with
+    "drop" and "null" the comma-separated `mangle_fields`. Counts of fill messages to duplicate and to lose; each is
+    used up once.
     `partial_fills`: so many next orders fill in halves. `clock_skew_s` is added to what `/v2/clock` says.
     """
 
     latency_ms: int = 0
+    cut: str = ""
+    cut_count: int = 0
+    cut_method: str = ""
+    mangle: str = ""
+    mangle_fields: str = ""
     http_status: int = 0
     http_count: int = 0
     http_method: str = ""
@@ -35,6 +45,13 @@ class Faults:
             return 0
         self.http_count -= 1
         return self.http_status
+
+    def take_cut(self, method: str) -> str:
+        """When to cut this call's connection, "" for not at all; counts it."""
+        if self.cut_count <= 0 or self.cut_method not in ("", method):
+            return ""
+        self.cut_count -= 1
+        return self.cut
 
     def take(self, name: str) -> bool:
         """Uses up one of a count."""
@@ -65,6 +82,8 @@ def apply(faults: Faults, body: object) -> Refusal | None:
             )
         if type(value) is not known[name] or (isinstance(value, int) and name != "clock_skew_s" and value < 0):
             return invalid(f"{name} must be a non-negative {known[name].__name__}")
+    if plain.get("cut", "") not in ("", "before", "after") or plain.get("mangle", "") not in ("", *MANGLES):
+        return invalid(f"cut must be before or after, mangle one of {', '.join(MANGLES)}")
     if plain.get("http_status", 0) not in (0, *STATUSES):
         return invalid(f"http_status must be one of {', '.join(map(str, STATUSES))}")
     for name, value in plain.items():

@@ -69,11 +69,13 @@ def read_order(body: object) -> NewOrder | Refusal:
         order = _read(body)
     except _Invalid as e:
         return invalid(str(e))
-    for check in (_check_amount, _check_type, _check_class, _check_fraction, _check_hours, _check_increments):
-        refusal = check(order)
-        if refusal is not None:
-            return refusal
-    return order
+    return check_order(order) or order
+
+
+def check_order(order: NewOrder) -> Refusal | None:
+    """The rules that need no account."""
+    checks = (_check_amount, _check_type, _check_class, _check_fraction, _check_hours, _check_increments)
+    return next((refusal for check in checks if (refusal := check(order)) is not None), None)
 
 
 def read_replacement(body: object) -> Replacement | Refusal:

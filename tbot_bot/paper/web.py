@@ -1,6 +1,5 @@
 """What the HTTP handlers share: who asks, JSON bodies, parameters, refusals."""
 
-import asyncio
 import base64
 import binascii
 import json
@@ -12,6 +11,7 @@ from decimal import Decimal
 from aiohttp import web
 
 from tbot_bot.paper.book import Account
+from tbot_bot.paper.http_faults import under_faults
 from tbot_bot.paper.refusal import Refusal, invalid
 from tbot_bot.paper.sessions import NEW_YORK
 from tbot_bot.paper.venue import Venue
@@ -48,19 +48,15 @@ def refuse(refusal: Refusal) -> web.Response:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Faults, credentials, refusals; a database that fails ends the venue, which restarts from the disk."""
-    venue = request.app[VENUE]
-    faults = venue.faults
-    if faults.latency_ms:
-        await asyncio.sleep(faults.latency_ms / 1000)
-    fault = faults.take_http(request.method, request.path)
-    if fault and fault != 504:
-        return _fault_answer(fault)
-    try:
-        response = await _guarded(request, handler)
-    except sqlite3.Error as e:
-        request.app[FATAL](e)
-        return _fault_answer(500)
-    return _fault_answer(fault) if fault else response
+
+    async def act() -> web.StreamResponse:
+        try:
+            return await _guarded(request, handler)
+        except sqlite3.Error as e:
+            request.app[FATAL](e)
+            return _fault_answer(500)
+
+    return await under_faults(request.app[VENUE].faults, request, act, _fault_answer)
 
 
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -5,7 +5,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tbot_bot.config.parse import ParsedConfig, parse
+from tbot_bot.domain.errors import BrokerDenied
 from tbot_bot.domain.market import Symbol
 from tbot_bot.domain.settings import BrokerCredentials, BrokerName
 from tbot_bot.screeners import universe_file
@@ -43,8 +46,13 @@ def test_the_running_minute_is_not_told(broker: Any, names: Any) -> None:
     assert max(bar.start for bar in bars) + MINUTE <= now
 
 
-def test_many_pages_of_bars_are_one_answer(broker: Any, names: Any) -> None:
+def test_many_pages_of_bars_are_one_answer_or_refused_in_words(broker: Any, names: Any) -> None:
     """More than 10,000 bars, the most that one page holds."""
+    most = broker.capabilities.bar_symbols
+    if most is not None:
+        with pytest.raises(BrokerDenied, match=str(most)):
+            broker.bars([Symbol(f"X{number}") for number in range(most + 1)], OPEN, OPEN + MINUTE)
+        return
     everything = [asset.symbol for asset in broker.get_assets()]
     bars = broker.bars(everything, OPEN - timedelta(days=3), OPEN + 30 * MINUTE)
     assert len({(bar.symbol, bar.start) for bar in bars}) == len(bars)
@@ -58,11 +66,19 @@ def test_daily_bars_are_of_their_days(broker: Any, names: Any) -> None:
 
 
 def test_the_universe_is_built_from_assets_and_fundamentals(venue: Any, broker: Any, tmp_path: Path) -> None:
+    if not broker.capabilities.listing:
+        pytest.skip("this broker lists no symbols")
     parsed = parse({}, "v1.0.0")
     assert isinstance(parsed, ParsedConfig)
     settings = parsed.bot
+    url = f"http://127.0.0.1:{venue.port}"
     reference = PaperReference(
-        BrokerCredentials(BrokerName.PAPER, broker_url=venue.url, broker_api_key="REF", broker_secret_key="ref-secret"),
+        BrokerCredentials(
+            BrokerName.PAPER,
+            broker_url=url,
+            broker_api_key="REF",
+            broker_secret_key="ref-secret",
+        ),
         5.0,
     )
     vix = reference.vix()

@@ -30,11 +30,40 @@ _START_SECONDS = 60.0
 _SEED = 7
 
 
+_POST = {"http_method": "POST"}
+_ANY_FACE: Mapping[str, Mapping[str, Any]] = {
+    "none": {},
+    "slow": {"latency_ms": 40},
+    "halves": {"partial_fills": 6},
+}
+HTTP_FAULTS: Mapping[str, Mapping[str, Any]] = {
+    **_ANY_FACE,
+    "lost answers": {"http_status": 504, "http_count": 3, **_POST},
+    "cut before": {"cut": "before", "cut_count": 3, "cut_method": "POST"},
+    "cut after": {"cut": "after", "cut_count": 3, "cut_method": "POST"},
+    "busy": {"http_status": 503, "http_count": 3, **_POST},
+    "broken": {"http_status": 500, "http_count": 3, **_POST},
+    "too many": {"http_status": 429, "http_count": 3},
+    "questions fail": {"http_status": 500, "http_count": 6, "http_method": "GET"},
+    "late fills": {"late_fills_ms": 300},
+    "missing fills": {"missing_fills": 5},
+    "doubled fills": {"duplicate_fills": 5},
+}
+"""What to tell the admin port for each; the next three orders, the next six questions."""
+
+
 class Rig:
-    """A counterpart's process and its adapter. Each account is opened by its first use."""
+    """A counterpart's process and its adapter. Each account is opened by its first use.
+
+    `faults`: those that its protocol can have. `each_fill`: whether the broker tells fills one by one.
+    `change_method`: of the request that changes an order."""
 
     name: str
     face: str
+    faults: Mapping[str, Mapping[str, Any]] = HTTP_FAULTS
+    each_fill = True
+    speaks_http = True
+    change_method = "PATCH"
 
     def __init__(self, folder: Path, speed: int = 60, symbols: int = 120) -> None:
         self._folder = folder
@@ -157,16 +186,18 @@ class AlpacaRig(Rig):
 
 class TradierRig(Rig):
     name = face = "tradier"
+    each_fill = False
+    change_method = "PUT"
 
     def broker(self, account: str, secret: str = "") -> BrokerConnection:
-        """The account's name is its token."""
+        """The account's name is its token; another `secret` is another's."""
         from tbot_bot.broker.brokers.broker_tradier import TradierBroker, TradierOptions
         from tools.counterparts.tradier.shape import account_number
 
         credentials = BrokerCredentials(
             BrokerName.TRADIER,
             broker_url=f"http://127.0.0.1:{self.port}",
-            broker_api_key=account,
+            broker_api_key=secret or account,
             broker_account_number=account_number(account),
         )
         return TradierBroker(credentials, TradierOptions(5.0, 3), self.clock(), BrokerLinks())

@@ -49,12 +49,12 @@ class Outcome:
     wrong: tuple[str, ...]
 
 
-def try_case(rig: Rig, case: Case, faults: Mapping[str, Any], names: tuple[Symbol, ...], folder: Path) -> Outcome:
+def try_case(rig: Rig, case: Case, names: tuple[Symbol, ...], folder: Path) -> Outcome:
     account = rig.new_account()
     paths = Paths(folder / account)
     rig.clear()
     rig.keep_open()
-    fault = faults[case.fault]
+    fault = rig.faults[case.fault]
     if fault:
         rig.fault(**fault)
     end = Counted() if case.death is None else Deadly(case.death, case.after_s)

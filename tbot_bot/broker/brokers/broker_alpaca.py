@@ -272,7 +272,8 @@ class AlpacaBroker:
             while True:
                 answer = _members(self._http.get_data("/stocks/bars", params))
                 for symbol, rows in _members(answer.get("bars") or {}).items():
-                    yield from ((symbol, row) for row in _rows(rows or []))
+                    if symbol in chunk:
+                        yield from ((symbol, row) for row in _rows(rows or []))
                 token = answer.get("next_page_token")
                 if not token or token == params.get("page_token"):
                     break

@@ -1,6 +1,5 @@
 """The server: who asks, how often, faults, and the routes."""
 
-import asyncio
 import sqlite3
 import time
 from collections import Counter
@@ -8,6 +7,7 @@ from collections import Counter
 from aiohttp import web
 
 from tbot_bot.paper.face import Fail, HttpSite
+from tbot_bot.paper.http_faults import under_faults
 from tbot_bot.paper.sessions import MINUTE_MS
 from tbot_bot.paper.venue import Venue
 from tbot_bot.paper.web import ACCOUNT, MAX_BODY, VENUE, Handler
@@ -48,12 +48,9 @@ class TradierFace:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        faults = self._venue.faults
-        if faults.latency_ms:
-            await asyncio.sleep(faults.latency_ms / 1000)
-        status = faults.take_http(request.method, request.path)
-        if status and status != 504:
-            return web.Response(text=_QUOTA if status == 429 else "Internal Server Error", status=status)
+        return await under_faults(self._venue.faults, request, lambda: self._known(request, handler), _error)
+
+    async def _known(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         token = request.headers.get("Authorization", "").partition(" ")[2]
         account = self._venue.authenticate(token, token)
         if account is None:
@@ -62,8 +59,7 @@ class TradierFace:
         if named is not None and named != account_number(token):
             return _fault("Unauthorized Account", "security.account.unauthorized")
         request[ACCOUNT] = account
-        response = await self._answer(request, handler, token)
-        return web.Response(text="Gateway Timeout", status=504) if status else response
+        return await self._answer(request, handler, token)
 
     async def _answer(self, request: web.Request, handler: Handler, token: str) -> web.StreamResponse:
         kind = "markets" if request.path.startswith("/v1/markets") else "trading"
@@ -89,6 +85,10 @@ class TradierFace:
         response.headers["X-Ratelimit-Available"] = str(max(limit - used, 0))
         response.headers["X-Ratelimit-Expiry"] = str(int((time.time() + left_s) * 1000))  # noqa: TID251 - a header
         return response
+
+
+def _error(status: int) -> web.Response:
+    return web.Response(text=_QUOTA if status == 429 else "Internal Server Error", status=status)
 
 
 def _fault(words: str, code: str) -> web.Response:

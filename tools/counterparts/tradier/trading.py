@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from aiohttp import web
 
 from tbot_bot.paper.book import Account, Order
-from tbot_bot.paper.orders import Replacement
+from tbot_bot.paper.orders import Replacement, check_order
 from tbot_bot.paper.refusal import FORBIDDEN_CODE, Refusal
 from tbot_bot.paper.sessions import NEW_YORK, rfc3339, utc
 from tbot_bot.paper.web import VENUE, account_of
@@ -142,6 +142,9 @@ async def post_order(request: web.Request) -> web.Response:
     form = {**request.query, **{key: str(value) for key, value in (await request.post()).items()}}
     placing, venue = read_placing(form), request.app[VENUE]
     new = as_new_order(placing)
+    refusal = check_order(new)
+    if refusal is not None:
+        raise Problem(200, refusal.message)
     now = venue.sync()
     _check_sides(account_of(request), placing)
     if placing.preview:
