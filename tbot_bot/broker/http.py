@@ -108,7 +108,8 @@ class Caller:
                 if fault.status != TOO_MANY:
                     raise OrderFateUnknown(client_id) from fault
                 asked = fault
-                self._sleep(attempt, fault)
+                if attempt < self._policy.retries:
+                    self._sleep(attempt, fault)
         words = str(asked) if asked else "our own budget of requests is spent; the order was not sent"
         raise OrderRefused(client_id, words, str(TOO_MANY)) from asked
 
@@ -144,7 +145,8 @@ class BoundedSession(requests.Session):
             response = super().request(method, url, *args, **kwargs)
             told.answered(response.status_code, response.headers, response.content)
         headers = response.headers
-        self._budget.learn(whole(headers.get(self._names.limit)), whole(headers.get(self._names.remaining)))
+        limit, remaining = whole(headers.get(self._names.limit)), whole(headers.get(self._names.remaining))
+        self._budget.learn(limit, remaining, resets_in(headers, self._names))
         if 300 <= response.status_code < 400:
             raise requests.TooManyRedirects("the broker's address redirects elsewhere, which is refused")
         return response
@@ -156,18 +158,37 @@ def no_answer(error: requests.RequestException) -> HttpFault:
 
 
 def asked_wait(headers: Mapping[str, str], names: RateHeaders) -> float | None:
-    """Seconds until the broker wants to hear from us: Retry-After, else its reset time against its own Date."""
-    after = whole(headers.get("Retry-After"))
+    """Seconds until the broker wants to hear from us: Retry-After (seconds or a date), else when its count begins anew,
+    should nothing be left of it."""
+    after = headers.get("Retry-After")
+    if whole(after) is not None:
+        return float(max(whole(after) or 0, 0))
     if after is not None:
-        return float(max(after, 0))
-    reset = whole(headers.get(names.reset))
-    if reset is None or whole(headers.get(names.remaining)) not in (None, 0):
+        return _between(headers.get("Date"), _moment(after))
+    if whole(headers.get(names.remaining)) not in (None, 0):
         return None
-    if reset > 10**11:
-        reset //= 1000  # some tell milliseconds
+    return resets_in(headers, names)
+
+
+def resets_in(headers: Mapping[str, str], names: RateHeaders) -> float | None:
+    """Seconds until the broker counts anew, by its own Date; None where it does not tell."""
+    reset = whole(headers.get(names.reset))
+    if reset is None:
+        return None
+    # Some tell milliseconds.
+    return _between(headers.get("Date"), reset / 1000 if reset > 10**11 else float(reset))
+
+
+def _between(date: str | None, until: float | None) -> float | None:
+    now = _moment(date)
+    return None if now is None or until is None else max(until - now, 0.0)
+
+
+def _moment(text: str | None) -> float | None:
+    """Seconds since 1970 of a header's date."""
     try:
-        return max(reset - parsedate_to_datetime(headers.get("Date", "")).timestamp(), 0.0)
-    except ValueError:
+        return parsedate_to_datetime(text or "").timestamp()
+    except (ValueError, OverflowError):
         return None
 
 

@@ -1,17 +1,18 @@
 """One budget of requests for all that asks a broker in an account's name, with room kept for exits and cancels.
 
-The budget of an account lies in a small file that all processes of the same user share under a lock; without a file it
-belongs to this process. The broker's own headers teach it what is really left."""
+What was sent in the last minute lies in a small file that all processes of the same user share under a lock; without a
+file it belongs to this process. The broker's own headers teach it what others have sent."""
 
 import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -19,7 +20,14 @@ from tbot_bot.support.atomic_file import ensure_folder, open_shared
 
 RESERVE = 0.2
 _URGENT_PATIENCE_S = 1.0
-_MAX_STATE = 200
+_LOCK_PATIENCE_S = 0.25
+"""How long the file's lock is waited for: a process that was stopped while holding it must not keep an exit."""
+_GRAINS = 24
+"""A window is counted in so many parts; each is forgotten when its newest request is a window old."""
+_MAX_ROWS = 60
+_MAX_FILE = 4096
+_MAX_LIMIT = 1e9
+_log = logging.getLogger("tbot.rate")
 
 
 class Urgency(Enum):
@@ -32,18 +40,43 @@ class Urgency(Enum):
 
 @dataclass(slots=True)
 class _State:
-    """A bucket: requests that may be sent, of at most `limit`, as of `at` (seconds since the machine started)."""
+    """`spent`: (when, seconds since the machine started; how many requests), oldest first."""
 
-    tokens: float
-    at: float
     limit: float
+    spent: list[tuple[float, float]] = field(default_factory=list)
+
+    def used(self) -> float:
+        return sum(count for _, count in self.spent)
+
+    def forget(self, now: float, window: float) -> None:
+        """What is older than the window. Another boot's clock may have run further: its requests count as of now."""
+        self.spent = [(min(at, now), count) for at, count in self.spent if now - at < window]
+
+    def add(self, at: float, count: float, grain: float) -> None:
+        """Requests of the same part of a window are one row, as old as its newest."""
+        same = [row for row in self.spent if row[0] // grain == at // grain]
+        rows = [row for row in self.spent if row not in same]
+        rows.append((max([at, *(row[0] for row in same)]), count + sum(row[1] for row in same)))
+        rows.sort()
+        while len(rows) > _MAX_ROWS:
+            rows[:2] = [(rows[1][0], rows[0][1] + rows[1][1])]
+        self.spent = rows
+
+    def wait(self, now: float, window: float, missing: float) -> float:
+        """Seconds until so many requests are forgotten."""
+        for at, count in self.spent:
+            missing -= count
+            if missing <= 0:
+                return max(at + window - now, 0.0) + 1e-4
+        return window
 
 
 class Budget:
-    """A token bucket: `limit` requests in `seconds` of the market; the `reserve` fraction is for URGENT ones alone.
+    """At most `limit` requests in any `seconds` of the market; the `reserve` fraction is for URGENT ones alone.
 
     `speed`: market seconds per real second; an accelerated venue's minute is shorter. `file`: where it is shared; one
-    that is damaged begins empty, since nobody knows what was sent. Thread-safe, and safe between processes."""
+    that is damaged begins spent, since nobody knows what was sent, and one that cannot be used is done without.
+    Thread-safe, and safe between processes."""
 
     def __init__(
         self,
@@ -64,7 +97,8 @@ class Budget:
         self._monotonic = monotonic
         self._sleep = sleep
         self._file = file
-        self._own = _State(float(limit), monotonic(), float(limit))
+        self._own = _State(float(limit))
+        self._alone = False
 
     def take(self, urgency: Urgency, timeout: float, weight: int = 1) -> bool:
         """Wait up to `timeout` real seconds for the room of `weight` requests; False = there is none, so do not send.
@@ -73,71 +107,92 @@ class Budget:
         urgent = urgency is Urgency.URGENT
         deadline = self._monotonic() + (min(timeout, _URGENT_PATIENCE_S) if urgent else timeout)
         while True:
-            wait = self._try_take(urgent, float(weight))
+            wait = self._try_take(urgent, float(weight), deadline)
             if wait <= 0:
                 return True
-            left = deadline - self._monotonic()
-            if wait > left:
-                return urgent
+            if not urgent and wait > deadline - self._monotonic():
+                return False
             self._sleep(wait)
 
-    def learn(self, limit: int | None, remaining: int | None) -> None:
-        """What the broker's headers said: its limit, and how many requests are left of it."""
-        with self._state() as state:
-            self._refill(state)
-            if limit is not None and limit > 0:
+    def learn(self, limit: int | None, remaining: int | None, resets: float | None = None) -> None:
+        """What the broker's headers said: its limit, how many requests are left of it, and in how many seconds it
+        begins to count anew. What we did not send ourselves counts as sent by others."""
+        with self._state() as (state, now, window):
+            if limit is not None and 0 < limit < _MAX_LIMIT:
                 state.limit = float(limit)
             if remaining is not None and remaining >= 0:
-                state.tokens = min(state.tokens, float(remaining))
+                others = state.limit - state.used() - remaining
+                if others > 0:
+                    until = window if resets is None else min(max(resets, 0.0), window)
+                    state.add(now - window + until, others, window / _GRAINS)
 
-    def _try_take(self, urgent: bool, weight: float) -> float:
-        """0 when the tokens were taken, else the seconds until they can be."""
-        with self._state() as state:
-            rate = self._refill(state)
-            floor = 0.0 if urgent else state.limit * self._reserve
-            weight = min(weight, state.limit - floor)
-            if state.tokens - weight >= floor:
-                state.tokens -= weight
-                return 0.0
-            return (floor + weight - state.tokens) / rate + 1e-4
-
-    def _refill(self, state: _State) -> float:
-        """Add what time has earned; returns tokens per real second."""
-        rate = state.limit * max(self._speed(), 1.0) / self._seconds
-        now = self._monotonic()
-        # A clock that went back (another boot of the machine) earns nothing.
-        state.tokens = min(state.limit, state.tokens + max(now - state.at, 0.0) * rate)
-        state.at = now
-        return rate
+    def _try_take(self, urgent: bool, weight: float, deadline: float) -> float:
+        """0 when the request may be sent, and is counted; else the seconds until it can be."""
+        with self._state() as (state, now, window):
+            most = state.limit * (1.0 if urgent else 1 - self._reserve)
+            weight = min(weight, most)
+            missing = state.used() + weight - most
+            wait = 0.0 if missing <= 1e-9 else state.wait(now, window, missing)
+            if wait > 0 and not (urgent and now + wait > deadline):
+                return wait
+            state.add(now, weight, window / _GRAINS)
+            return 0.0
 
     @contextlib.contextmanager
-    def _state(self) -> Iterator[_State]:
-        """The bucket, held by nobody else meanwhile, and kept afterwards."""
-        with self._lock:
-            if self._file is None:
-                yield self._own
-                return
-            with _locked(self._file) as handle:
-                state = self._read(handle)
-                yield state
-                # One write of a fixed length at the beginning: what a kill can leave is the old text or the new one.
-                text = json.dumps({"tokens": state.tokens, "at": state.at, "limit": state.limit})
-                os.pwrite(handle, text.encode().ljust(_MAX_STATE), 0)
+    def _state(self) -> Iterator[tuple[_State, float, float]]:
+        """What was sent, held by nobody else meanwhile and kept afterwards; the time; a window's real seconds."""
+        window = self._seconds / max(self._speed(), 1.0)
+        with self._lock, self._shared() as handle:
+            now = self._monotonic()
+            if handle is not None:
+                self._own = self._read(handle, now)
+            self._own.forget(now, window)
+            yield self._own, now, window
+            if handle is not None:
+                self._keep(handle)
 
-    def _read(self, handle: int) -> _State:
-        raw = os.pread(handle, _MAX_STATE, 0)
-        now = self._monotonic()
+    @contextlib.contextmanager
+    def _shared(self) -> Iterator[int | None]:
+        """The file under its lock; None: there is none, or it cannot be used, which is said once."""
+        handle: int | None = None
+        if self._file is not None:
+            try:
+                handle = _locked(self._file)
+            except OSError as error:
+                self._go_alone(error)
+        try:
+            yield handle
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+    def _go_alone(self, error: OSError) -> None:
+        if not self._alone:
+            why = type(error).__name__
+            _log.warning("the shared budget of requests cannot be used", extra={"fields": {"why": why}})
+        self._alone = True
+
+    def _keep(self, handle: int) -> None:
+        """One write of a fixed length at the beginning: what a kill can leave is the old text or the new one."""
+        text = json.dumps({"limit": self._own.limit, "spent": self._own.spent}, separators=(",", ":"))
+        try:
+            os.pwrite(handle, text.encode().ljust(_MAX_FILE), 0)
+        except OSError as error:
+            self._go_alone(error)
+        else:
+            self._alone = False
+
+    def _read(self, handle: int, now: float) -> _State:
+        raw = os.pread(handle, _MAX_FILE + 1, 0)
         if not raw:
-            return _State(self._most, now, self._most)
+            return _State(self._most)
         try:
             kept = json.loads(raw)
-            state = _State(float(kept["tokens"]), float(kept["at"]), float(kept["limit"]))
-        except (ValueError, KeyError, TypeError):
-            return _State(0.0, now, self._most)
-        if not (0 <= state.tokens <= state.limit and 0 < state.limit < 1e9):
-            return _State(0.0, now, self._most)
-        state.at = min(state.at, now)
-        return state
+            state = _State(float(kept["limit"]), sorted((float(at), float(count)) for at, count in kept["spent"]))
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+            return _State(self._most, [(now, self._most)])
+        sane = 0 < state.limit < _MAX_LIMIT and all(0 <= count < _MAX_LIMIT and at >= 0 for at, count in state.spent)
+        return state if sane else _State(self._most, [(now, self._most)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +211,19 @@ class Limits:
         return Budget(limit, self.speed, seconds=seconds, file=file)
 
 
-@contextlib.contextmanager
-def _locked(file: Path) -> Iterator[int]:
+def _locked(file: Path) -> int:
+    """An open handle that holds the lock; closing gives it back. Raises OSError, TimeoutError among them."""
     handle = open_shared(file, os.O_RDWR)
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle
-    finally:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return handle
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError("another process keeps the lock") from None
+                time.sleep(0.001)
+    except BaseException:
         os.close(handle)
+        raise
