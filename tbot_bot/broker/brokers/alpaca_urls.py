@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from tbot_bot.domain.errors import ConfigInvalid
+from tbot_bot.broker.addresses import base_address
 from tbot_bot.domain.settings import BrokerCredentials
 from tbot_bot.support.loopback import is_loopback
 
@@ -42,18 +42,7 @@ def endpoints(credentials: BrokerCredentials) -> Endpoints:
 
 
 def _base(key: str, url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigInvalid(f"{key} is not an address: {error}") from error
-    if not host or parts.scheme not in ("http", "https") or parts.username is not None:
-        raise ConfigInvalid(f"{key} must be an address such as https://paper-api.alpaca.markets")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ConfigInvalid(f"{key} must begin with https://; plain http is accepted only on this machine")
-    if parts.path.rstrip("/") not in ("", "/v2"):
-        raise ConfigInvalid(f"{key} must be the base address without the path {parts.path}")
-    return parts
+    return base_address(key, url, "https://paper-api.alpaca.markets", ("/v2",))
 
 
 def _socket_scheme(parts: SplitResult) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
+from tbot_bot.broker.addresses import base_address
 from tbot_bot.broker.brokers.tradier_wire import errors_of
 from tbot_bot.broker.http import (
     BoundedSession,
@@ -19,11 +19,9 @@ from tbot_bot.broker.http import (
 )
 from tbot_bot.broker.links import BrokerLinks
 from tbot_bot.broker.rate_limit import Budget, Urgency
-from tbot_bot.domain.errors import ConfigInvalid
 from tbot_bot.domain.orders import ClientOrderId
 from tbot_bot.domain.settings import BrokerCredentials
 from tbot_bot.ports.clock import MarketClock
-from tbot_bot.support.loopback import is_loopback
 
 _HEADERS = RateHeaders("X-Ratelimit-Allowed", "X-Ratelimit-Available", "X-Ratelimit-Expiry")
 _PER_MINUTE, _PER_MINUTE_SANDBOX = 120, 60
@@ -111,16 +109,6 @@ class TradierHttp:
 
 
 def _base(url: str) -> str:
-    """The address with its version. Raises ConfigInvalid for anything but https, http on loopback excepted."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigInvalid(f"BROKER_URL is not an address: {error}") from error
-    if not host or parts.scheme not in ("http", "https") or parts.username is not None:
-        raise ConfigInvalid("BROKER_URL must be an address such as https://sandbox.tradier.com")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ConfigInvalid("BROKER_URL must begin with https://; plain http is accepted only on this machine")
-    if parts.path.rstrip("/") not in ("", "/v1"):
-        raise ConfigInvalid(f"BROKER_URL must be the base address without the path {parts.path}")
+    """The address with its version. Raises ConfigInvalid."""
+    parts = base_address("BROKER_URL", url, "https://sandbox.tradier.com", ("/v1",))
     return f"{parts.scheme}://{parts.netloc}/v1"
