@@ -23,7 +23,7 @@ def test_paper_and_alpaca_speak_alpaca(settings: BotSettings, name: BrokerName) 
     broker.close()
 
 
-@pytest.mark.parametrize("name", [BrokerName.IBKR, BrokerName.TRADIER])
+@pytest.mark.parametrize("name", [BrokerName.IBKR])
 def test_a_broker_of_a_later_release_is_refused_with_words(settings: BotSettings, name: BrokerName) -> None:
     with pytest.raises(ConfigInvalid, match="not in this release"):
         open_broker(BrokerCredentials(name), settings, SystemClock(), BrokerLinks())
