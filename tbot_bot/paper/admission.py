@@ -25,7 +25,7 @@ class Admission:
         refusal = self._refuse(account, new, now_ms)
         if refusal is not None:
             return refusal
-        orders = self._build(account, new, now_ms)
+        orders = self.build(account, new, now_ms)
         self._exchange.add(orders)
         self._exchange.commit()
         return orders[0]
@@ -62,7 +62,7 @@ class Admission:
 
     def reject(self, account: Account, new: NewOrder, reason: str, now_ms: int) -> Order:
         """An order that was taken in and then refused, as venues tell it that check an account's means afterwards."""
-        order = replace(self._build(account, replace(new, order_class="simple"), now_ms)[0], reason=reason)
+        order = replace(self.build(account, replace(new, order_class="simple"), now_ms)[0], reason=reason)
         self._exchange.add_rejected(order, now_ms)
         self._exchange.commit()
         return order
@@ -153,7 +153,7 @@ class Admission:
         cost = new.remaining * (new.limit_price or new.stop_price or price)
         return self._refuse_cost(account, cost, now_ms, old.remaining * (old.limit_price or old.stop_price or price))
 
-    def _build(self, account: Account, new: NewOrder, now_ms: int) -> list[Order]:
+    def build(self, account: Account, new: NewOrder, now_ms: int) -> list[Order]:
         sequence = self._exchange.next_sequence()
         is_open = self._exchange.view.is_open(now_ms)
         order = Order(

@@ -18,7 +18,8 @@ class Order:
     """One order, changed only by the exchange. Times in milliseconds; `session` is the day that a day order lives on.
 
     `armed`: a leg or an order that may fill. `group`: id of the complex order's first order, shared by its legs;
-    `role`: entry, take_profit, stop_loss. `sequence` orders by acceptance. `reason`: why it was rejected.
+    `role`: entry, take_profit, stop_loss. `sequence` orders by acceptance. `reason`: why it was rejected, or
+    what a face has to remember of it.
     """
 
     id: str

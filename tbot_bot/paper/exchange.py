@@ -112,6 +112,10 @@ class Exchange:
             setattr(order, name, getattr(new, name))
         self._tell(order, "amended", now_ms)
 
+    def keep(self, order: Order) -> None:
+        """Has a change of an order's name or notes written with the next commit."""
+        self._changes.orders[order.id] = order
+
     def add_rejected(self, order: Order, now_ms: int) -> None:
         self.add([order])
         order.failed_ms = now_ms

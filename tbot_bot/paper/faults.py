@@ -17,8 +17,9 @@ class Faults:
     after the request was carried out. `cut` ("before" or "after" the act) ends the connections of the next `cut_count`
     calls (of `cut_method`) without an answer. `mangle` (see MANGLES) changes answers while it is set; with
     "drop" and "null" the comma-separated `mangle_fields`. Counts of fill messages to duplicate and to lose; each is
-    used up once.
-    `partial_fills`: so many next orders fill in halves. `clock_skew_s` is added to what `/v2/clock` says.
+    used up once. `phantom_cancels`: so many next orders are taken in and yet told to be wrong. `announce`: a code of
+    connectivity that a socket protocol tells all its clients. `partial_fills`: so many next orders fill in halves.
+    `clock_skew_s` is added to what `/v2/clock` says.
     """
 
     latency_ms: int = 0
@@ -36,6 +37,8 @@ class Faults:
     missing_fills: int = 0
     late_fills_ms: int = 0
     partial_fills: int = 0
+    phantom_cancels: int = 0
+    announce: int = 0
     clock_skew_s: int = 0
     halted: set[str] = field(default_factory=set)
 
