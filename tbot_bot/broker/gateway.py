@@ -13,6 +13,7 @@ from tbot_bot.ports.clock import MarketClock
 _ADAPTERS: Mapping[BrokerName, str] = {
     BrokerName.PAPER: "tbot_bot.broker.brokers.broker_alpaca",
     BrokerName.ALPACA: "tbot_bot.broker.brokers.broker_alpaca",
+    BrokerName.IBKR: "tbot_bot.broker.brokers.broker_ibkr",
     BrokerName.TRADIER: "tbot_bot.broker.brokers.broker_tradier",
 }
 """Modules with a function `build`, imported when their broker is opened: alpaca-py alone takes 1.6 s."""

@@ -50,6 +50,17 @@ HTTP_FAULTS: Mapping[str, Mapping[str, Any]] = {
     "doubled fills": {"duplicate_fills": 5},
 }
 """What to tell the admin port for each; the next three orders, the next six questions."""
+IB_FAULTS: Mapping[str, Mapping[str, Any]] = {
+    **_ANY_FACE,
+    "lost answers": {"cut": "after", "cut_count": 1, "cut_method": "POST"},
+    "cut before": {"cut": "before", "cut_count": 1, "cut_method": "POST"},
+    "cut after": {"cut": "after", "cut_count": 1, "cut_method": "POST"},
+    "questions cut": {"cut": "before", "cut_count": 2, "cut_method": "GET"},
+    "phantom cancels": {"phantom_cancels": 3},
+    "late fills": {"late_fills_ms": 300},
+    "missing fills": {"missing_fills": 5},
+    "doubled fills": {"duplicate_fills": 5},
+}
 
 
 class Rig:
@@ -63,6 +74,7 @@ class Rig:
     faults: Mapping[str, Mapping[str, Any]] = HTTP_FAULTS
     each_fill = True
     speaks_http = True
+    heartbeats = False
     change_method = "PATCH"
 
     def __init__(self, folder: Path, speed: int = 60, symbols: int = 120) -> None:
@@ -203,7 +215,32 @@ class TradierRig(Rig):
         return TradierBroker(credentials, TradierOptions(5.0, 3), self.clock(), BrokerLinks())
 
 
-RIGS: Mapping[str, type[Rig]] = {"alpaca": AlpacaRig, "tradier": TradierRig}
+class IbkrRig(Rig):
+    """Ten client ids share an account; the first of them trades."""
+
+    name, face = "ibkr", "ib_gateway"
+    faults = IB_FAULTS
+    speaks_http = False
+    heartbeats = True
+    change_method = "POST"
+
+    def new_account(self) -> str:
+        return f"DU{1_000_000 + next(self._accounts)}"
+
+    def broker(self, account: str, secret: str = "") -> BrokerConnection:
+        """`secret`: another account's number, which this client id's gateway does not serve."""
+        from tbot_bot.broker.brokers.broker_ibkr import IbkrBroker, IbkrOptions
+
+        number = int(account[2:]) - 1_000_000 if account.startswith("DU") else 900_000
+        credentials = BrokerCredentials(
+            BrokerName.IBKR,
+            broker_host=f"127.0.0.1:{self.port}",
+            broker_account_number=secret or (account if account.startswith("DU") else ""),
+        )
+        return IbkrBroker(credentials, IbkrOptions(3.0, number * 10), self.clock(), BrokerLinks())
+
+
+RIGS: Mapping[str, type[Rig]] = {"alpaca": AlpacaRig, "ibkr": IbkrRig, "tradier": TradierRig}
 
 
 def _announced(terminal: Path) -> dict[str, int] | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LINES = 100
 HISTORY_REQUESTS, HISTORY_SPAN_MS = 60, 600_000
 LIVE, DELAYED = 1, 3
-_BID, _ASK, _LAST, _CLOSE, _HALTED, _SHORTABLE, _STAMP = 1, 2, 4, 9, 49, 46, 45
+_BID, _ASK, _LAST, _CLOSE, _HALTED, _SHORTABLE, _SHORTABLE_SHARES, _STAMP = 1, 2, 4, 9, 49, 46, 89, 45
 _AS_DELAYED = {_BID: 66, _ASK: 67, _LAST: 68, _CLOSE: 75, _STAMP: 88}
 _EVERY_STEPS = 5
 _HMDS = "Historical Market Data Service error message:"
@@ -153,7 +153,8 @@ class Data:
             told.append([45, 6, number, _HALTED, 1.0 if halted else 0.0])
         if shortable:
             worth = 3.0 if item.easy_to_borrow else (2.0 if item.shortable else 1.0)
-            told.append([45, 6, number, _SHORTABLE, worth])
+            shares = {3.0: 100_000, 2.0: 500}.get(worth, 0)
+            told += [[45, 6, number, _SHORTABLE, worth], [2, 6, number, _SHORTABLE_SHARES, shares]]
         return tuple(told)
 
     # bars

@@ -20,7 +20,7 @@ SECRET = "behind-the-gateway"  # noqa: S105 - the socket has no credentials; the
 CLIENTS_OF_AN_ACCOUNT = 10
 MESSAGES_A_SECOND = 50
 _LONGEST = 1 << 20
-_PLACE, _CANCEL = 3, 4
+_PLACE = 3
 _FARMS = (
     (2104, "Market data farm connection is OK:usfarm"),
     (2106, "HMDS data farm connection is OK:ushmds"),
@@ -51,9 +51,10 @@ class Connection:
         self.account: Account | None = None
         self.times: deque[float] = deque()
         self.follows_positions = False
+        self.silent = False
 
     def send(self, *told: Fields) -> None:
-        if not self._muted() and not self._writer.is_closing():
+        if not self.silent and not self._muted() and not self._writer.is_closing():
             self._writer.write(b"".join(frame(fields) for fields in told))
 
     def abort(self) -> None:
@@ -146,7 +147,8 @@ class IbGatewayFace:
         faults = self._venue.faults
         if faults.latency_ms:
             await asyncio.sleep(faults.latency_ms / 1000)
-        cut = faults.take_cut("POST" if kind in (_PLACE, _CANCEL) else "GET")
+        cut = faults.take_cut("POST" if kind == _PLACE else "GET")
+        connection.silent = bool(cut)
         if cut == "before":
             connection.abort()
             return
