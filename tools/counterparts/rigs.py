@@ -237,7 +237,7 @@ class IbkrRig(Rig):
             broker_host=f"127.0.0.1:{self.port}",
             broker_account_number=secret or (account if account.startswith("DU") else ""),
         )
-        return IbkrBroker(credentials, IbkrOptions(3.0, number * 10), self.clock(), BrokerLinks())
+        return IbkrBroker(credentials, IbkrOptions(3.0, 3, number * 10), self.clock(), BrokerLinks())
 
 
 RIGS: Mapping[str, type[Rig]] = {"alpaca": AlpacaRig, "ibkr": IbkrRig, "tradier": TradierRig}

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +13,7 @@ from tbot_bot.broker.brokers import ibkr_library
 from tbot_bot.broker.brokers import ibkr_wire as wire
 from tbot_bot.broker.brokers.ibkr_market import RUNNING_BARS, IbkrMarket
 from tbot_bot.broker.brokers.ibkr_session import IbkrSession, Where
+from tbot_bot.broker.http import RetryPolicy
 from tbot_bot.broker.links import BrokerLinks
 from tbot_bot.domain.errors import (
     BrokerDenied,
@@ -60,9 +62,10 @@ _ACK_POLL_S = 0.01
 
 @dataclass(frozen=True, slots=True)
 class IbkrOptions:
-    """API_TIMEOUT (seconds) and the client id at the gateway."""
+    """API_TIMEOUT (seconds), API_RETRY_LIMIT (tries after the first) and the client id at the gateway."""
 
     timeout_s: float
+    retries: int
     client: int = CLIENT_ID
 
 
@@ -75,6 +78,7 @@ class IbkrBroker:
         host, port = _address(credentials.broker_host)
         self._library = ibkr_library.load()
         self._timeout = options.timeout_s
+        self._policy = RetryPolicy(options.timeout_s, options.retries)
         self._clock = clock
         self._log = links.api_log
         self._calendar = ExchangeCalendar()
@@ -426,15 +430,26 @@ class IbkrBroker:
         return self._turn
 
     def _ask(self, work: Callable[[], Coroutine[Any, Any, T]], more_s: float = 0.0) -> T:
-        try:
-            return self._session.call(work, self._timeout * 2 + more_s)
-        except DataInvalid as error:
-            raise BrokerUnavailable(f"the gateway's answer cannot be read: {error}") from error
+        """A question, or an act that may be repeated safely: asked again over a new connection."""
+        for attempt in range(self._policy.retries + 1):
+            try:
+                return self._session.call(work, self._timeout * 2 + more_s)
+            except BrokerDenied:
+                raise
+            except DataInvalid as error:
+                raise BrokerUnavailable(f"the gateway's answer cannot be read: {error}") from error
+            except BrokerUnavailable:
+                if attempt == self._policy.retries:
+                    raise
+                time.sleep(self._policy.pause(attempt, None, self._clock.speed))
+        raise AssertionError("a loop that returns or raises")
 
 
 def build(credentials: BrokerCredentials, settings: BotSettings, clock: MarketClock, links: BrokerLinks) -> IbkrBroker:
     """The adapter as configured; see broker.gateway. Raises ConfigInvalid."""
-    return IbkrBroker(credentials, IbkrOptions(settings.execution.api_timeout_s), clock, links)
+    return IbkrBroker(
+        credentials, IbkrOptions(settings.execution.api_timeout_s, settings.execution.api_retry_limit), clock, links
+    )
 
 
 def _check(intent: OrderIntent) -> None:
