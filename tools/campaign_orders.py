@@ -11,9 +11,10 @@ from tools.counterparts.rigs import FIRST, RIGS
 from tools.figures import Campaign
 from tools.order_safety.cases import Case, cases, try_case
 
-CASES = {"small": 12, "full": 400}
+CASES = {"small": 12, "full": 420}
 """For each broker."""
 SHARES = 2
+SPEED = 20
 MOMENTS = 44
 """A little more than a day without a fault passes."""
 
@@ -37,7 +38,7 @@ def orders_campaign(size: str, seed: int) -> Campaign:
 def _share(work: tuple[str, int, str, int, Path]) -> tuple[list[str], Counter[str]]:
     """Every `SHARES`-th case of one broker, at a counterpart of its own."""
     name, share, size, seed, folder = work
-    rig = RIGS[name](folder)
+    rig = RIGS[name](folder, SPEED)
     counts, wrong = Counter[str](), list[str]()
     rig.start()
     try:

@@ -240,8 +240,9 @@ class _Lines(logging.Handler):
         self._logger = logging.getLogger(f"{library}.client")
         self._logger.setLevel(logging.DEBUG)
         self._logger.addHandler(self)
-        # Its own words are for a console; what matters of them comes back as errors and states.
+        # Its own words are for a console and name the account; what matters of them comes back as errors and states.
         logging.getLogger(library).propagate = False
+        logging.getLogger(library).addHandler(logging.NullHandler())
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.args and isinstance(record.msg, str) and record.msg[:3] in (">>>", "<<<"):
