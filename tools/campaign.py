@@ -10,6 +10,7 @@ from tbot_bot.support.path_resolver import Paths, root_from_environment
 from tools.campaign_audit import audit_campaign
 from tools.campaign_inbox import inbox_campaign
 from tools.campaign_kill import kill_campaign
+from tools.campaign_orders import orders_campaign
 from tools.campaign_simulation import simulation_campaign
 from tools.campaign_storage import storage_campaign
 from tools.campaign_units import units_campaign
@@ -22,6 +23,7 @@ PARTS: Mapping[str, Callable[[str, int], Campaign]] = {
     "inbox": inbox_campaign,
     "venue": venue_campaign,
     "simulation": simulation_campaign,
+    "orders": orders_campaign,
     "storage": storage_campaign,
     "units": units_campaign,
 }
