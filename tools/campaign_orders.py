@@ -11,7 +11,7 @@ from tools.counterparts.rigs import FIRST, RIGS
 from tools.figures import Campaign
 from tools.order_safety.cases import Case, cases, try_case
 
-CASES = {"small": 12, "full": 420}
+CASES = {"small": 6, "full": 420}
 """For each broker."""
 SHARES = 2
 SPEED = 20
@@ -27,7 +27,9 @@ def orders_campaign(size: str, seed: int) -> Campaign:
     with ProcessPoolExecutor(SHARES) as pool:
         found = list(pool.map(_share, work))
     wrong = tuple(words for violations, _ in found for words in violations)
-    counts = sum((counts for _, counts in found), Counter[str]())
+    counts = Counter[str]()
+    for _, share in found:
+        counts.update(share)  # addition would drop the zeros, which are the point
     points = sum(counts[f"{name} cases"] for name in RIGS)
     if not wrong:
         shutil.rmtree(folder)
