@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tbot_bot.broker.hiding import Hiding
 from tbot_bot.ports.clock import Clock
 from tbot_bot.support.atomic_file import LineLog, ensure_folder
-from tbot_bot.support.logs import redact, redact_tree
 
 MAX_DAY_BYTES = 50_000_000
 KEPT_DAYS = 14
@@ -25,6 +25,7 @@ MAX_TEXT = 4_000
 """Of a body; the rest of a longer one is only counted."""
 _QUEUED = 5_000
 _REQUEST_IDS = ("X-Request-ID", "X-Request-Id", "X-Correlation-Id")
+_UNWRITABLE = (OSError, ValueError, LookupError, TypeError, RecursionError)
 _log = logging.getLogger("tbot.api")
 
 
@@ -34,42 +35,81 @@ class Told:
 
     status: int | None = None
     request_id: str = ""
-    size: int = 0
-    text: str = ""
+    content: bytes = b""
 
     def answered(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         self.status = status
         self.request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), "")
-        self.size = len(content)
-        self.text = content[: MAX_TEXT + 1].decode("utf-8", "replace")
+        self.content = content
+
+    @property
+    def outcome(self) -> str:
+        match self.status:
+            case None:
+                return "no answer"
+            case 429:
+                return "too many"
+            case status if status >= 500:
+                return "failed"
+            case status if status >= 300:
+                return "refused"
+            case _:
+                return "answered"
 
 
 @dataclass(slots=True)
 class _Files:
-    """The file of the present day, and how much of it is used."""
+    """The file of the present day."""
 
     folder: Path
     day: str = ""
-    used: int = 0
+    path: Path = Path()
     log: LineLog | None = None
+
+    def append(self, row: dict[str, Any]) -> bool:
+        """False: the day's file is full. Raises OSError."""
+        day = str(row["at"])[:10]
+        if self.log is None or self.day != day:
+            self._turn(day)
+        assert self.log is not None
+        # Other processes write it too.
+        if self.path.stat().st_size >= MAX_DAY_BYTES:
+            return False
+        self.log.append(row, durable=False)
+        return True
+
+    def close(self) -> None:
+        if self.log is not None:
+            self.log.close()
+            self.log = None
+
+    def _turn(self, day: str) -> None:
+        self.close()
+        ensure_folder(self.folder)
+        self.path = self.folder / f"api-{day}.jsonl"
+        self.log, self.day = LineLog(self.path), day
+        for old in sorted(self.folder.glob("api-????-??-??.jsonl"))[:-KEPT_DAYS]:
+            old.unlink(missing_ok=True)
 
 
 class ApiLog:
     """`folder` None: nothing is kept. `hidden`: values that are replaced wherever they occur, such as an account's
-    number. `now`: the wall clock. Thread-safe."""
+    number. `now`: the wall clock. `dropped`: rows that could not be kept. Thread-safe."""
 
     def __init__(self, folder: Path | None, now: Clock, hidden: tuple[str, ...] = ()) -> None:
         self._now = now
-        self._hidden = tuple(sorted((value for value in hidden if len(value) >= 4), key=len, reverse=True))
+        self._hiding = Hiding(hidden)
         self._files = _Files(folder) if folder is not None else None
         self._queue: queue.Queue[Callable[[], dict[str, Any]] | None] = queue.Queue(_QUEUED)
         self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._disk = threading.Lock()
+        self._untold = 0
         self.dropped = 0
 
     @contextmanager
-    def exchange(self, method: str, url: str, params: Any = None, body: Any = None) -> Iterator[Told]:
-        """One request; tell the answer to what this yields."""
+    def exchange(self, method: str, url: str, params: Any = None, body: Any = None, attempt: int = 1) -> Iterator[Told]:
+        """One request; tell the answer to what this yields. `attempt` counts tries of the same request from 1."""
         told, began, at = Told(), time.monotonic(), self._now.now()
         failed = ""
         try:
@@ -78,13 +118,14 @@ class ApiLog:
             failed = type(error).__name__
             raise
         finally:
-            took = time.monotonic() - began
-            self._put(lambda: _exchange_row(at, took, method, url, params, body, told, failed))
+            facts = {"method": method, "attempt": attempt, "ms": round((time.monotonic() - began) * 1000, 1)}
+            facts |= {"failed": failed} if failed else {}
+            self._put(lambda: _row(self._hiding, at, facts, url, params, body, told))
 
     def note(self, what: str, **fields: Any) -> None:
         """Something that is no request: a connection, a message of a socket protocol."""
         at = self._now.now()
-        self._put(lambda: {"at": _stamp(at), "kind": what, **fields})
+        self._put(lambda: {**self._hiding.tree(fields), "at": _stamp(at), "kind": what})
 
     def close(self) -> None:
         """Write what waits, within two seconds."""
@@ -102,54 +143,35 @@ class ApiLog:
             return
         with self._lock:
             if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="api-log", daemon=True)
+                self._writer = threading.Thread(target=self._write, args=(self._files,), name="api-log", daemon=True)
                 self._writer.start()
         try:
             self._queue.put_nowait(row)
         except queue.Full:
-            self.dropped += 1
+            self._drop("the disk is too slow")
 
-    def _write(self) -> None:
-        while (row := self._queue.get()) is not None:
-            try:
-                self._append(self._clean(row()))
-            except (OSError, ValueError, RecursionError) as error:
-                if not self.dropped:
-                    _log.warning("the API log cannot be written", extra={"fields": {"why": type(error).__name__}})
-                self.dropped += 1
-        if self._files is not None and self._files.log is not None:
-            self._files.log.close()
-            self._files.log = None
-            self._files.day = ""
+    def _write(self, files: _Files) -> None:
+        while (make := self._queue.get()) is not None:
+            with self._disk:
+                try:
+                    row = make()
+                    if not files.append(row):
+                        self._drop("the day's file is full")
+                    elif self._untold:
+                        # What is missing is missing with a word.
+                        files.append({"at": row["at"], "kind": "dropped", "rows": self._untold})
+                        self._untold = 0
+                except _UNWRITABLE as error:
+                    files.close()
+                    self._drop(type(error).__name__)
+        with self._disk:
+            files.close()
 
-    def _clean(self, row: dict[str, Any]) -> dict[str, Any]:
-        text = json.dumps(redact_tree(row), ensure_ascii=False)
-        for value in self._hidden:
-            text = text.replace(json.dumps(value)[1:-1], "[redacted]")
-        cleaned: dict[str, Any] = json.loads(text)
-        return cleaned
-
-    def _append(self, row: dict[str, Any]) -> None:
-        files = self._files
-        assert files is not None
-        day = str(row["at"])[:10]
-        if files.day != day:
-            self._turn(files, day)
-        if files.log is None or files.used >= MAX_DAY_BYTES:
-            self.dropped += 1
-            return
-        files.log.append(row, durable=False)
-        files.used += len(json.dumps(row))
-
-    def _turn(self, files: _Files, day: str) -> None:
-        if files.log is not None:
-            files.log.close()
-        ensure_folder(files.folder)
-        path = files.folder / f"api-{day}.jsonl"
-        files.log, files.day = LineLog(path), day
-        files.used = path.stat().st_size
-        for old in sorted(files.folder.glob("api-????-??-??.jsonl"))[:-KEPT_DAYS]:
-            old.unlink(missing_ok=True)
+    def _drop(self, why: str) -> None:
+        if not self.dropped:
+            _log.warning("the API log loses rows", extra={"fields": {"why": why}})
+        self.dropped += 1
+        self._untold += 1
 
 
 class NoApiLog(ApiLog):
@@ -167,44 +189,42 @@ class _Never:
         return self.at
 
 
-def _exchange_row(
-    at: datetime, took: float, method: str, url: str, params: Any, body: Any, told: Told, failed: str
+def _row(
+    hiding: Hiding, at: datetime, facts: Mapping[str, Any], url: str, params: Any, body: Any, told: Told
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "at": _stamp(at),
         "kind": "request",
-        "method": method,
-        "path": urlsplit(url).path,
-        "ms": round(took * 1000, 1),
+        "path": hiding.text(urlsplit(url).path),
+        **facts,
         "status": told.status,
-        "bytes": told.size,
+        "outcome": told.outcome,
+        "bytes": len(told.content),
     }
     if params:
-        row["params"] = _short(params)
+        row["params"] = _short(hiding, params)
     if body is not None:
-        row["body"] = _short(body)
+        row["body"] = _short(hiding, body)
     if told.request_id:
-        row["request_id"] = told.request_id
-    if failed:
-        row["failed"] = failed
-    if told.text:
-        row["answer"] = _short(told.text)
+        row["request_id"] = hiding.text(told.request_id)
+    if told.content:
+        row["answer"] = _short(hiding, told.content[: MAX_TEXT + hiding.margin])
     return row
 
 
-def _short(value: Any) -> Any:
+def _short(hiding: Hiding, value: Any) -> Any:
     """JSON where it is some and short, so that secrets are found by their names too; else the beginning of the text."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        if len(value) <= MAX_TEXT:
-            try:
-                return json.loads(value)
-            except (ValueError, RecursionError):
-                pass
-        return redact(value[:MAX_TEXT]) + ("…" if len(value) > MAX_TEXT else "")
-    text = json.dumps(value, default=str)
-    return value if len(text) <= MAX_TEXT else redact(text[:MAX_TEXT]) + "…"
+    if not isinstance(value, str):
+        text = json.dumps(value, default=str)
+        return hiding.tree(value) if len(text) <= MAX_TEXT else hiding.cut(text, MAX_TEXT)
+    if len(value) > MAX_TEXT:
+        return hiding.cut(value, MAX_TEXT)
+    try:
+        return hiding.tree(json.loads(value))
+    except (ValueError, RecursionError):
+        return hiding.text(value)
 
 
 def _stamp(moment: datetime) -> str:

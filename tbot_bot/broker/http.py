@@ -6,6 +6,7 @@ broker's words, never headers: those hold the keys.
 
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from random import SystemRandom
@@ -29,6 +30,8 @@ _MAX_SPEEDUP = 10.0
 TOO_MANY = 429
 _AMBIGUOUS = frozenset({408, 425, 499})
 _random = SystemRandom()
+_attempt: ContextVar[int] = ContextVar("attempt", default=1)
+"""Which try of a request this is, for the log of the session that sends it."""
 
 
 class HttpFault(Exception):
@@ -81,6 +84,7 @@ class Caller:
         for attempt in range(self._policy.retries + 1):
             if not budget.take(urgency, self._policy.timeout_s, weight):
                 break
+            _attempt.set(attempt + 1)
             try:
                 return once()
             except HttpFault as fault:
@@ -100,6 +104,7 @@ class Caller:
         for attempt in range(self._policy.retries + 1):
             if not budget.take(urgency, min(_ORDER_PATIENCE_S, self._policy.timeout_s)):
                 break
+            _attempt.set(attempt + 1)
             try:
                 return once()
             except HttpFault as fault:
@@ -141,7 +146,8 @@ class BoundedSession(requests.Session):
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         kwargs["timeout"] = self._timeout
         kwargs["allow_redirects"] = False
-        with self._log.exchange(method, url, kwargs.get("params"), kwargs.get("json") or kwargs.get("data")) as told:
+        body = kwargs.get("json") or kwargs.get("data")
+        with self._log.exchange(method, url, kwargs.get("params"), body, _attempt.get()) as told:
             response = super().request(method, url, *args, **kwargs)
             told.answered(response.status_code, response.headers, response.content)
         headers = response.headers

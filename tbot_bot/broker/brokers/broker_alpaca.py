@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -78,6 +78,7 @@ class AlpacaBroker:
         self._account_number = credentials.broker_account_number
         self._clock = clock
         policy = RetryPolicy(options.timeout_s, options.retries)
+        self._links = links
         self._http = AlpacaHttp(where, key, secret, policy, links, clock)
         self._streams = AlpacaStreams(where, key, secret, options.symbol_limit)
         self._client_ids: dict[str, ClientOrderId] = {}
@@ -285,7 +286,7 @@ class AlpacaBroker:
         def on_order(report: OrderReport) -> None:
             handlers.on_order(self._seen(report))
 
-        self._streams.start(StreamHandlers(handlers.on_bar, handlers.on_quote, on_order, handlers.on_state))
+        self._streams.start(self._links.logged(replace(handlers, on_order=on_order)))
 
     def watch_bars(self, symbols: Sequence[Symbol]) -> None:
         self._streams.watch_bars(symbols)

@@ -86,6 +86,7 @@ class TradierBroker:
             raise ConfigInvalid("BROKER_API_KEY (the access token) and BROKER_ACCOUNT_NUMBER must be set for Tradier")
         self._account = credentials.broker_account_number
         self._clock = clock
+        self._links = links
         self._http = TradierHttp(credentials, RetryPolicy(options.timeout_s, options.retries), clock, links)
         self._streams = Poller(self, clock, Cadence(bar_symbols=BAR_SYMBOLS))
         self._lock = threading.Lock()
@@ -342,7 +343,7 @@ class TradierBroker:
     # streams
 
     def start(self, handlers: StreamHandlers) -> None:
-        self._streams.start(handlers)
+        self._streams.start(self._links.logged(handlers))
 
     def watch_bars(self, symbols: Sequence[Symbol]) -> None:
         self._streams.watch_bars(symbols)
