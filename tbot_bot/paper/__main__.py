@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tbot_bot.domain.money import parse_decimal
+from tbot_bot.paper.plans import PLANS
 from tbot_bot.paper.server import PaperServer, serve
 from tbot_bot.paper.settings import VenueSettings
 from tbot_bot.support.path_resolver import Paths, root_from_environment
@@ -31,6 +32,7 @@ def settings_from(arguments: list[str]) -> VenueSettings:
     parser.add_argument("--replay", type=Path, help="Parquet file of minute bars to replay")
     parser.add_argument("--session", type=date.fromisoformat, help="first session, YYYY-MM-DD")
     parser.add_argument("--hold", action="store_true", help="stand still until the admin port says run")
+    parser.add_argument("--plan", choices=sorted(PLANS), default="open", help="rate and stream limits of accounts")
     given = parser.parse_args(arguments)
     port = int(os.environ.get("TBOT_PAPER_PORT", "8090"))
     return VenueSettings(
@@ -44,6 +46,7 @@ def settings_from(arguments: list[str]) -> VenueSettings:
         symbols=given.symbols,
         session=given.session,
         hold=given.hold,
+        plan=given.plan,
     )
 
 

@@ -5,12 +5,14 @@ from typing import Protocol
 
 from aiohttp import web
 
-from tbot_bot.paper import rest_data, rest_trading, stream_data, stream_trading
+from tbot_bot.paper import rest_data, rest_reference, rest_trading, stream_data, stream_trading
+from tbot_bot.paper.plans import PLANS, Budget
 from tbot_bot.paper.stream_data import DataStream
 from tbot_bot.paper.stream_hub import drop, subscribed
 from tbot_bot.paper.stream_trading import TradingStream
 from tbot_bot.paper.venue import Venue
-from tbot_bot.paper.web import FATAL, MAX_BODY, VENUE, guard
+from tbot_bot.paper.web import DATA_BUDGET, FATAL, MAX_BODY, TRADING_BUDGET, VENUE, guard
+from tbot_bot.support.clock import SystemClock
 
 QUOTES_EVERY_STEPS = 7
 SHUTDOWN_S = 1.0
@@ -52,7 +54,11 @@ class AlpacaFace:
         app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
         app[VENUE] = venue
         app[FATAL] = fail
+        plan, wall = PLANS[venue.settings.plan], SystemClock().now
+        app[TRADING_BUDGET] = Budget(plan.trading_requests, lambda: venue.clock.speed, wall)
+        app[DATA_BUDGET] = Budget(plan.data_requests, lambda: venue.clock.speed, wall)
         rest_trading.add_routes(app)
+        rest_reference.add_routes(app)
         rest_data.add_routes(app)
         stream_data.add_routes(app, self._data)
         stream_trading.add_routes(app, self._trading)

@@ -1,295 +1,214 @@
 """Alpaca's market data API v2 for stocks: only what was known at the virtual present."""
 
 import asyncio
-import base64
-import binascii
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from aiohttp import web
 
-from tbot_bot.paper.market import DailyBars, Floats, Ints, SessionBars, trade_counts
-from tbot_bot.paper.refusal import invalid
-from tbot_bot.paper.sessions import MINUTE_MS, midnight_ms, rfc3339
-from tbot_bot.paper.snapshots import bar_text, latest_bars, latest_quotes, latest_trades, snapshots
-from tbot_bot.paper.venue import ADV_SESSIONS, HISTORY_SESSIONS, Venue
-from tbot_bot.paper.web import VENUE, Refused, answer, choice_of, csv_of, number_of, parse_time, time_of
+from tbot_bot.paper.bars import day_blocks, minute_blocks, read_timeframe, row_bars, sessions
+from tbot_bot.paper.market import Ints, SessionBars
+from tbot_bot.paper.paging import Read, Window, page_of, page_text, window_of
+from tbot_bot.paper.refusal import invalid, not_found
+from tbot_bot.paper.sessions import MINUTE_MS, midnight_ms
+from tbot_bot.paper.snapshots import latest_bars, latest_quotes, latest_trades, snapshots, tape_of
+from tbot_bot.paper.ticks import auction_text, auctions, quotes, trades
+from tbot_bot.paper.view import MarketView
+from tbot_bot.paper.web import VENUE, Refused, choice_of, csv_of
 
-BARS_DEFAULT, BARS_TOP = 1000, 10_000
 MAX_SYMBOLS = 10_000
-MINUTE_SESSIONS = 30
+FEEDS = ("sip", "iex", "delayed_sip")
+ADJUSTMENTS = ("raw", "split", "dividend", "all", "spin-off")
+_US_PER_MINUTE = MINUTE_MS * 1000
 
 
 def add_routes(app: web.Application) -> None:
-    app.add_routes(
-        [
-            web.get("/v2/stocks/bars", get_bars),
-            web.get("/v2/stocks/{symbol}/bars", get_bars),
-            web.get("/v2/stocks/bars/latest", get_latest_bars),
-            web.get("/v2/stocks/quotes/latest", get_latest_quotes),
-            web.get("/v2/stocks/trades/latest", get_latest_trades),
-            web.get("/v2/stocks/snapshots", get_snapshots),
-            web.get("/v1/reference/fundamentals", get_fundamentals),
-            web.get("/v1/reference/vix", get_vix),
-        ]
-    )
+    several = {"bars": get_bars, "trades": get_trades, "quotes": get_quotes, "auctions": get_auctions}
+    latest = {"bars": get_latest_bars, "trades": get_latest_trades, "quotes": get_latest_quotes}
+    for name, handler in several.items():
+        app.router.add_get(f"/v2/stocks/{name}", handler)
+        app.router.add_get(f"/v2/stocks/{{symbol}}/{name}", handler)
+    for name, handler in latest.items():
+        app.router.add_get(f"/v2/stocks/{name}/latest", handler)
+        app.router.add_get(f"/v2/stocks/{{symbol}}/{name}/latest", handler)
+    app.router.add_get("/v2/stocks/snapshots", get_snapshots)
+    app.router.add_get("/v2/stocks/{symbol}/snapshot", get_snapshots)
 
 
-def _rows(request: web.Request) -> tuple[list[str], Ints]:
+def rows_of(request: web.Request) -> tuple[list[str], Ints]:
     """The known ones of the symbols asked for; unknown ones are left out of the answer, as Alpaca does."""
-    names = csv_of(request, "symbols")
+    single = request.match_info.get("symbol")
+    names = csv_of(request, "symbols") if single is None else [single]
     if not names:
         raise Refused(invalid("symbols is required"))
     if len(names) > MAX_SYMBOLS:
         raise Refused(invalid(f"at most {MAX_SYMBOLS} symbols"))
+    strange = next((name for name in names if not name.isascii() or len(name) > 20 or "/" in name), None)
+    if strange is not None:
+        raise Refused(invalid(f"invalid symbol: {strange[:20]}"))
+    choice_of(request, "feed", FEEDS, "iex")
+    choice_of(request, "currency", ("USD",), "USD")
     index = request.app[VENUE].market.index
     known = [name for name in dict.fromkeys(names) if name in index]
     return known, np.array([index[name] for name in known], dtype=np.int64)
 
 
-def _text(body: str) -> web.Response:
+def text_answer(body: str) -> web.Response:
     return web.Response(text=body, content_type="application/json")
 
 
+Latest = Callable[[MarketView, Sequence[str], Ints, int], str]
+
+
+def _latest(request: web.Request, name: str, read: Latest) -> web.Response:
+    names, rows = rows_of(request)
+    venue, single = request.app[VENUE], request.match_info.get("symbol")
+    found = read(venue.view, names, rows, venue.clock.now_ms())
+    if single is None:
+        return text_answer(f'{{"{name}":{found}}}')
+    return text_answer(f'{{"symbol":{json.dumps(single)},"{name[:-1]}":{_only(found, single)}}}')
+
+
+def _only(found: str, symbol: str) -> str:
+    """The one value of an object of values."""
+    if found == "{}":
+        raise Refused(not_found(f"no data found for {symbol}"))
+    return found[len(json.dumps(symbol)) + 2 : -1]
+
+
 async def get_latest_quotes(request: web.Request) -> web.Response:
-    names, rows = _rows(request)
-    venue = request.app[VENUE]
-    return _text(f'{{"quotes":{latest_quotes(venue.view, names, rows, venue.clock.now_ms())}}}')
+    return _latest(request, "quotes", latest_quotes)
 
 
 async def get_latest_trades(request: web.Request) -> web.Response:
-    names, rows = _rows(request)
-    venue = request.app[VENUE]
-    return _text(f'{{"trades":{latest_trades(venue.view, names, rows, venue.clock.now_ms())}}}')
+    return _latest(request, "trades", latest_trades)
 
 
 async def get_latest_bars(request: web.Request) -> web.Response:
-    names, rows = _rows(request)
-    venue = request.app[VENUE]
-    return _text(f'{{"bars":{latest_bars(venue.view, names, rows, venue.clock.now_ms())}}}')
+    return _latest(request, "bars", latest_bars)
 
 
 async def get_snapshots(request: web.Request) -> web.Response:
-    names, rows = _rows(request)
-    venue = request.app[VENUE]
+    names, rows = rows_of(request)
+    venue, single = request.app[VENUE], request.match_info.get("symbol")
     now = venue.clock.now_ms()
     past = venue.past_days(now, 2)
     daily = [await asyncio.to_thread(venue.market.daily, day) for day in reversed(past)]
-    return _text(snapshots(venue.view, names, rows, now, daily))
-
-
-@dataclass(frozen=True, slots=True)
-class _Query:
-    start_ms: int
-    end_ms: int
-    limit: int
-    descending: bool
-    after: tuple[str, int] | None
+    found = snapshots(venue.view, names, rows, now, daily)
+    if single is None:
+        return text_answer(found)
+    return text_answer(f'{{"symbol":{json.dumps(single)},{_only(found, single)[1:]}')
 
 
 async def get_bars(request: web.Request) -> web.Response:
-    """Bars of completed minutes or days, symbol by symbol; `limit` counts across all symbols."""
+    """Bars of completed minutes or sessions, and of what they join to."""
     venue = request.app[VENUE]
-    single = request.match_info.get("symbol")
-    asked = sorted(_rows(request)[0]) if single is None else [single]
-    names = [name for name in asked if name in venue.market.index]
-    timeframe = choice_of(request, "timeframe", ("1Min", "1T", "1Day", "1D"), "missing")
+    frame = read_timeframe(request.query.get("timeframe") or "missing")
+    wrong = set(csv_of(request, "adjustment")) - set(ADJUSTMENTS)
+    if wrong:
+        raise Refused(invalid(f"invalid adjustment: {', '.join(sorted(wrong))}"))
     now = venue.clock.now_ms()
-    query = _Query(
-        time_of(request, "start") or midnight_ms(venue.view.day(now).day),
-        time_of(request, "end") or now,
-        number_of(request, "limit", BARS_DEFAULT, BARS_TOP),
-        choice_of(request, "sort", ("asc", "desc"), "asc") == "desc",
-        _token(request.query.get("page_token")),
-    )
-    page, token = await _read(venue, names, query, now, minutes=timeframe in ("1Min", "1T"))
-    if single is not None:
-        bars = ",".join(page.get(single, ()))
-        return _text(f'{{"symbol":{json.dumps(single)},"bars":[{bars}],"next_page_token":{json.dumps(token)}}}')
-    shown = ",".join(f"{json.dumps(name)}:[{','.join(bars)}]" for name, bars in page.items())
-    return _text(f'{{"bars":{{{shown}}},"next_page_token":{json.dumps(token)}}}')
+    window = window_of(request, now)
+    names, rows = _sorted_rows(request)
+    build = minute_blocks if frame.is_intraday else day_blocks
+    if frame.is_intraday and window.start_ms >= midnight_ms(venue.view.day(now).day):
+        blocks = build(venue, rows, window, now, frame)
+    else:
+        blocks = await asyncio.to_thread(build, venue, rows, window, now, frame)
+
+    def read(row: int, after: int | None) -> Iterator[tuple[int, str]]:
+        return row_bars(blocks, row, descending=window.descending)
+
+    page, token = page_of(names, window, "M" if frame.is_intraday else "D", read)
+    return text_answer(page_text("bars", page, token, request.match_info.get("symbol")))
 
 
-async def _read(
-    venue: Venue, names: Sequence[str], query: _Query, now_ms: int, *, minutes: bool
-) -> tuple[dict[str, list[str]], str | None]:
-    rows = np.array([venue.market.index[name] for name in names], dtype=np.int64)
-    if not minutes:
-        return _page(names, query, await asyncio.to_thread(_day_blocks, venue, rows, query, now_ms), "D")
-    if query.start_ms >= midnight_ms(venue.view.day(now_ms).day):
-        return _page(names, query, _minute_blocks(venue, rows, query, now_ms), "M")
-    return _page(names, query, await asyncio.to_thread(_minute_blocks, venue, rows, query, now_ms), "M")
+def _sorted_rows(request: web.Request) -> tuple[list[str], Ints]:
+    names = sorted(rows_of(request)[0])
+    index = request.app[VENUE].market.index
+    return names, np.array([index[name] for name in names], dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """One session of bars of the symbols asked for: [symbol, time] arrays in ticks; `times` in ms."""
-
-    times: list[int]
-    open: Ints
-    high: Ints
-    low: Ints
-    close: Ints
-    volume: Ints
-    vwap: Floats | None
+Draw = Callable[[SessionBars, int, int], list[tuple[int, str]]]
+"""A session, a row and a minute → the minute's items."""
 
 
-def _minute_blocks(venue: Venue, rows: Ints, query: _Query, now_ms: int) -> list[_Block]:
-    return [_minute_block(bars, rows, query, now_ms) for bars in _sessions(venue, query, now_ms)]
-
-
-def _sessions(venue: Venue, query: _Query, now_ms: int) -> Iterator[SessionBars]:
-    """At most the last `MINUTE_SESSIONS` before this one, and this one."""
-    for name in [*venue.past_days(now_ms, MINUTE_SESSIONS), venue.view.day(now_ms).day]:
-        day = venue.calendar.on(name)
-        if day and day.close_ms > query.start_ms and day.open_ms <= min(query.end_ms, now_ms):
-            yield venue.market.session(name)
-
-
-def _minute_block(bars: SessionBars, rows: Ints, query: _Query, now_ms: int) -> _Block:
-    """Completed minutes that start inside [start, end]."""
-    complete = min(bars.minutes, (now_ms - bars.open_ms) // MINUTE_MS)
-    first = max(0, -(-(query.start_ms - bars.open_ms) // MINUTE_MS))
-    last = max(first, min(complete, (query.end_ms - bars.open_ms) // MINUTE_MS + 1))
-    cut = slice(first, last)
-    times = [bars.open_ms + minute * MINUTE_MS for minute in range(first, last)]
-    return _Block(
-        times,
-        bars.open[rows, cut],
-        bars.high[rows, cut],
-        bars.low[rows, cut],
-        bars.close[rows, cut],
-        bars.volume[rows, cut],
-        None,
-    )
-
-
-def _day_blocks(venue: Venue, rows: Ints, query: _Query, now_ms: int) -> list[_Block]:
-    """Completed sessions whose date lies inside [start, end]; at most the last `HISTORY_SESSIONS`."""
-    blocks = []
-    for day in venue.past_days(now_ms, HISTORY_SESSIONS) + _today_if_closed(venue, now_ms):
-        if query.start_ms <= midnight_ms(day) <= query.end_ms:
-            daily = venue.market.daily(day)
-            if daily is not None:
-                blocks.append(_day_block(daily, rows))
-    return blocks
-
-
-def _today_if_closed(venue: Venue, now_ms: int) -> list[date]:
-    today = venue.view.day(now_ms)
-    return [today.day] if now_ms >= today.close_ms else []
-
-
-def _day_block(daily: DailyBars, rows: Ints) -> _Block:
-    return _Block(
-        [midnight_ms(daily.day)],
-        daily.open[rows, None],
-        daily.high[rows, None],
-        daily.low[rows, None],
-        daily.close[rows, None],
-        daily.volume[rows, None],
-        daily.vwap[rows, None],
-    )
-
-
-def _page(
-    names: Sequence[str], query: _Query, blocks: Sequence[_Block], unit: str
-) -> tuple[dict[str, list[str]], str | None]:
-    page: dict[str, list[str]] = {}
-    left, last = query.limit, ""
-    for row, name in enumerate(names):
-        after = None
-        if query.after is not None:
-            if name < query.after[0]:
-                continue
-            after = query.after[1] if name == query.after[0] else None
-        for ms, text in _row_bars(blocks, row, query.descending):
-            if after is not None and (ms >= after if query.descending else ms <= after):
-                continue
-            if left == 0:
-                return page, last
-            page.setdefault(name, []).append(text)
-            left -= 1
-            last = base64.b64encode(f"{name}|{unit}|{rfc3339(ms)}".encode()).decode()
-    return page, None
-
-
-def _row_bars(blocks: Sequence[_Block], row: int, descending: bool) -> Iterator[tuple[int, str]]:
-    for block in reversed(blocks) if descending else blocks:
-        at = np.flatnonzero(block.volume[row])
-        if descending:
-            at = at[::-1]
-        fields = [array[row, at] for array in (block.open, block.high, block.low, block.close, block.volume)]
-        _, high, low, close, volume = fields
-        vwap = (high + low + close) / 3 if block.vwap is None else block.vwap[row, at]
-        counts = trade_counts(volume)
-        columns = (at, *fields, counts, vwap)
-        for index, o, h, lo, c, v, n, vw in zip(*(column.tolist() for column in columns), strict=True):
-            yield block.times[index], bar_text(rfc3339(block.times[index]), o, h, lo, c, v, n, vw)
-
-
-def _token(token: str | None) -> tuple[str, int] | None:
-    """The symbol and time of the last bar given."""
-    if not token:
-        return None
-    try:
-        symbol, _, stamp = base64.b64decode(token, validate=True).decode().split("|")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise Refused(invalid("invalid page_token")) from None
-    return symbol, parse_time(stamp, "page_token")
-
-
-async def get_fundamentals(request: web.Request) -> web.Response:
-    """tbot's own: what screeners ask about a company; null where unknown."""
+async def get_trades(request: web.Request) -> web.Response:
+    """Prints of completed minutes."""
     venue = request.app[VENUE]
-    _, rows = _rows(request)
-    now = venue.clock.now_ms()
-    volumes = await asyncio.to_thread(_average_volumes, venue, venue.past_days(now, ADV_SESSIONS))
-    previous = venue.view.bars(now).previous_close[rows].tolist()
-    items = [venue.market.instruments[row] for row in rows.tolist()]
-    return answer(
-        {
-            item.symbol: {
-                "market_cap": item.market_cap,
-                "pe_ratio": _float(item.pe_ratio),
-                "debt_equity": _float(item.debt_equity),
-                "avg_volume_20d": volumes[row] if volumes else None,
-                "sector": item.sector,
-                "previous_close": close / 10_000 if close else None,
-            }
-            for item, row, close in zip(items, rows.tolist(), previous, strict=True)
-        }
+    tapes = [tape_of(item.exchange) for item in venue.market.instruments]
+    return await _history(request, "trades", lambda bars, row, minute: list(trades(bars, row, tapes[row], minute)))
+
+
+async def get_quotes(request: web.Request) -> web.Response:
+    """One quote a second of completed minutes."""
+    venue = request.app[VENUE]
+    tapes = [tape_of(item.exchange) for item in venue.market.instruments]
+    half = venue.market.half_spread
+    return await _history(
+        request, "quotes", lambda bars, row, minute: list(quotes(bars, row, tapes[row], minute, float(half[row])))
     )
 
 
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
-
-
-def _average_volumes(venue: Venue, days: Sequence[date]) -> list[int | None]:
-    """Mean daily volume [row] over the sessions that have one; empty when no earlier session is known."""
-    daily = [bars.volume for bars in map(venue.market.daily, days) if bars is not None]
-    if not daily:
-        return []
-    volumes = np.stack(daily)
-    traded = (volumes > 0).sum(axis=0)
-    mean = volumes.sum(axis=0) // np.maximum(traded, 1)
-    return [volume or None for volume in mean.tolist()]
-
-
-async def get_vix(request: web.Request) -> web.Response:
-    """tbot's own: the volatility index at the close of the last completed session."""
+async def _history(request: web.Request, name: str, draw: Draw) -> web.Response:
     venue = request.app[VENUE]
     now = venue.clock.now_ms()
-    days = venue.past_days(now, 1) + _today_if_closed(venue, now)
-    value = venue.market.vix_close(days[-1]) if days else None
-    return answer(
-        {
-            "value": None if value is None else float(value),
-            "session": days[-1].isoformat() if value is not None else None,
-        }
-    )
+    window = window_of(request, now)
+    names, rows = _sorted_rows(request)
+
+    def read_page() -> str:
+        held = list(sessions(venue, window, now))
+        read = _tick_reader(held, rows.tolist(), window, now, draw)
+        page, token = page_of(names, window, name[0].upper(), read)
+        return page_text(name, page, token, request.match_info.get("symbol"))
+
+    return text_answer(await asyncio.to_thread(read_page))
+
+
+def _tick_reader(held: Sequence[SessionBars], rows: Sequence[int], window: Window, now_ms: int, draw: Draw) -> Read:
+    def read(at: int, after: int | None) -> Iterator[tuple[int, str]]:
+        low, high = window.start_ms * 1000, min(window.end_ms, now_ms) * 1000
+        if after is not None and window.descending:
+            high = min(high, after)
+        elif after is not None:
+            low = max(low, after)
+        for bars in reversed(held) if window.descending else held:
+            start = bars.open_ms * 1000
+            complete = max(0, min(bars.minutes, (now_ms - bars.open_ms) // MINUTE_MS))
+            first, last = max(0, (low - start) // _US_PER_MINUTE), min(complete - 1, (high - start) // _US_PER_MINUTE)
+            minutes = range(first, last + 1)
+            for minute in reversed(minutes) if window.descending else minutes:
+                items = draw(bars, rows[at], minute)
+                for us, text in reversed(items) if window.descending else items:
+                    if low <= us <= high:
+                        yield us, text
+
+    return read
+
+
+async def get_auctions(request: web.Request) -> web.Response:
+    """Opening and closing auctions of each session."""
+    venue = request.app[VENUE]
+    now = venue.clock.now_ms()
+    window = window_of(request, now)
+    names, rows = _sorted_rows(request)
+    tapes = [item.exchange for item in venue.market.instruments]
+
+    def read_page() -> str:
+        held = list(sessions(venue, window, now))
+
+        def read(at: int, after: int | None) -> Iterator[tuple[int, str]]:
+            for bars in reversed(held) if window.descending else held:
+                complete = max(0, min(bars.minutes, (now - bars.open_ms) // MINUTE_MS))
+                found = auctions(bars, int(rows[at]), _EXCHANGES.get(tapes[int(rows[at])], "V"), complete)
+                if found is not None:
+                    yield bars.open_ms * 1000, auction_text(found)
+
+        page, token = page_of(names, window, "A", read)
+        return page_text("auctions", page, token, request.match_info.get("symbol"))
+
+    return text_answer(await asyncio.to_thread(read_page))
+
+
+_EXCHANGES = {"NASDAQ": "Q", "NYSE": "N", "AMEX": "A", "ARCA": "P"}

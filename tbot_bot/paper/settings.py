@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from tbot_bot.domain.errors import ConfigInvalid
+from tbot_bot.paper.plans import PLANS
 from tbot_bot.support.loopback import is_loopback
 
 DEFAULT_FIRST_SESSION = date(2026, 1, 5)
@@ -17,7 +18,7 @@ MAX_SPEED = Decimal(5000)
 class VenueSettings:
     """`start_minutes`: how long before each open the virtual day begins. `session`: the first to trade; None is
     2026-01-05 on the synthetic market and the file's first on replay. Port 0 takes a free one. `hold`: the clock
-    stands still until `POST /clock/run` on the admin port.
+    stands still until `POST /clock/run` on the admin port. `plan`: what accounts are limited to (see plans.py).
 
     Raises ConfigInvalid for a host that is not loopback and for values out of range.
     """
@@ -35,6 +36,7 @@ class VenueSettings:
     opening_cash: Decimal = Decimal(100_000)
     symbols: int = 600
     hold: bool = False
+    plan: str = "open"
 
     def __post_init__(self) -> None:
         faults = [text for wrong, text in self._checks() if wrong]
@@ -50,5 +52,6 @@ class VenueSettings:
             (not 0 <= self.start_minutes <= 240, f"start_minutes {self.start_minutes} must be 0 to 240"),
             (self.opening_cash <= 0, f"opening_cash {self.opening_cash} must be positive"),
             (not 50 <= self.symbols <= 10_000, f"symbols {self.symbols} must be 50 to 10000"),
+            (self.plan not in PLANS, f"plan {self.plan!r} must be one of {', '.join(PLANS)}"),
             (self.seed < 0, f"seed {self.seed} must not be negative"),
         )

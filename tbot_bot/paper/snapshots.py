@@ -18,6 +18,11 @@ def bar_text(stamp: str, o: int, h: int, lo: int, c: int, volume: int, count: in
     )
 
 
+def tape_of(exchange: str) -> str:
+    """The tape that carries an exchange's listings."""
+    return {"NYSE": "A", "NASDAQ": "C"}.get(exchange, "B")
+
+
 def quote_sizes(rows: Ints, now_ms: int) -> tuple[Ints, Ints]:
     """Shown sizes in round lots: they flicker with the second."""
     mixed = (rows * 2654435761 + now_ms // 1000 * 40503) % 65521
@@ -69,12 +74,17 @@ def snapshots(view: MarketView, names: Sequence[str], rows: Ints, now_ms: int, p
         strict=True,
     )
     shown = [
-        f'{json.dumps(name)}:{{"latestTrade":{trade},"latestQuote":{quote},"minuteBar":{minute or "null"},'
-        f'"dailyBar":{daily or "null"},"prevDailyBar":{before or "null"}}}'
+        f'{json.dumps(name)}:{{"latestTrade":{trade},"latestQuote":{quote}'
+        f"{_part('minuteBar', minute)}{_part('dailyBar', daily)}{_part('prevDailyBar', before)}}}"
         for name, trade, quote, minute, daily, before in parts
         if trade is not None
     ]
     return "{" + ",".join(shown) + "}"
+
+
+def _part(name: str, value: str | None) -> str:
+    """What is not known is left out."""
+    return "" if value is None else f',"{name}":{value}'
 
 
 def _object(names: Sequence[str], values: Iterable[str | None]) -> str:
@@ -86,13 +96,17 @@ def _quotes(view: MarketView, rows: Ints, now_ms: int) -> list[str | None]:
     _, bid, ask = view.quotes(rows, now_ms)
     stamp = rfc3339(last_time(view, now_ms))
     bid_size, ask_size = quote_sizes(rows, now_ms)
-    columns = zip(bid.tolist(), ask.tolist(), bid_size.tolist(), ask_size.tolist(), strict=True)
+    columns = zip(bid.tolist(), ask.tolist(), bid_size.tolist(), ask_size.tolist(), _tapes(view, rows), strict=True)
     return [
-        f'{{"t":"{stamp}","ax":"V","ap":{a / 1e4},"as":{s},"bx":"V","bp":{b / 1e4},"bs":{z},"c":["R"],"z":"C"}}'
+        f'{{"t":"{stamp}","ax":"V","ap":{a / 1e4},"as":{s},"bx":"V","bp":{b / 1e4},"bs":{z},"c":["R"],"z":"{tape}"}}'
         if a
         else None
-        for b, a, z, s in columns
+        for b, a, z, s, tape in columns
     ]
+
+
+def _tapes(view: MarketView, rows: Ints) -> list[str]:
+    return [tape_of(view.market.instruments[row].exchange) for row in rows.tolist()]
 
 
 def _trades(view: MarketView, rows: Ints, now_ms: int) -> list[str | None]:
@@ -101,8 +115,10 @@ def _trades(view: MarketView, rows: Ints, now_ms: int) -> list[str | None]:
     stamp = rfc3339(at)
     sizes = trade_sizes(rows, now_ms).tolist()
     return [
-        f'{{"t":"{stamp}","x":"V","p":{price / 1e4},"s":{size},"c":["@"],"i":{at % 10**9},"z":"C"}}' if price else None
-        for price, size in zip(prices, sizes, strict=True)
+        f'{{"t":"{stamp}","x":"V","p":{price / 1e4},"s":{size},"c":["@"],"i":{at % 10**9},"z":"{tape}"}}'
+        if price
+        else None
+        for price, size, tape in zip(prices, sizes, _tapes(view, rows), strict=True)
     ]
 
 

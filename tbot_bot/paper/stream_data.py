@@ -9,7 +9,7 @@ from aiohttp import web
 from tbot_bot.paper.exchange import completed_minutes
 from tbot_bot.paper.market import Ints, SessionBars, trade_counts
 from tbot_bot.paper.sessions import MINUTE_MS
-from tbot_bot.paper.snapshots import quote_sizes, trade_sizes
+from tbot_bot.paper.snapshots import quote_sizes, tape_of, trade_sizes
 from tbot_bot.paper.stream_hub import Client, serve
 from tbot_bot.paper.venue import Venue
 
@@ -32,6 +32,7 @@ class DataStream:
         self._venue = venue
         self.clients: set[Client] = set()
         self._symbols = [item.symbol for item in venue.market.instruments]
+        self._tapes = [tape_of(item.exchange) for item in venue.market.instruments]
         self._bars_until = venue.clock.now_ms()
         self._price = np.full(len(self._symbols), -1, dtype=np.int64)
         self._sent_at = np.zeros(len(self._symbols))
@@ -103,7 +104,7 @@ class DataStream:
                     "ap": a,
                     "as": s,
                     "c": ["R"],
-                    "z": "C",
+                    "z": self._tapes[row],
                     "t": stamp,
                 }
             )
@@ -125,7 +126,7 @@ class DataStream:
                     "p": p,
                     "s": s,
                     "c": ["@"],
-                    "z": "C",
+                    "z": self._tapes[row],
                     "t": stamp,
                 }
             )

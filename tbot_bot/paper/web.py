@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import sqlite3
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,15 +13,20 @@ from aiohttp import web
 
 from tbot_bot.paper.book import Account
 from tbot_bot.paper.http_faults import under_faults
+from tbot_bot.paper.plans import Budget
 from tbot_bot.paper.refusal import Refusal, invalid
 from tbot_bot.paper.sessions import NEW_YORK
 from tbot_bot.paper.venue import Venue
 
 VENUE = web.AppKey("venue", Venue)
 FATAL: web.AppKey[Callable[[BaseException], None]] = web.AppKey("fatal", Callable[[BaseException], None])  # type: ignore[arg-type]
+TRADING_BUDGET: web.AppKey[Budget] = web.AppKey("trading_budget", Budget)
+DATA_BUDGET: web.AppKey[Budget] = web.AppKey("data_budget", Budget)
 ACCOUNT = web.RequestKey("account", Account)
 MAX_BODY = 64 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_DATA_PATHS = ("/v2/stocks/", "/v1beta1/", "/v1beta3/", "/v1/")
+_STREAM_PATHS = ("/stream", "/v2/iex", "/v2/sip", "/v2/delayed_sip")
 _FAULT_MESSAGES = {
     429: "rate limit exceeded",
     500: "internal server error occurred",
@@ -47,7 +53,7 @@ def refuse(refusal: Refusal) -> web.Response:
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Faults, credentials, refusals; a database that fails ends the venue, which restarts from the disk."""
+    """Faults, credentials, budgets, refusals; a database that fails ends the venue, which restarts from the disk."""
 
     async def act() -> web.StreamResponse:
         try:
@@ -56,21 +62,49 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             request.app[FATAL](e)
             return _fault_answer(500)
 
-    return await under_faults(request.app[VENUE].faults, request, act, _fault_answer)
+    response = await under_faults(request.app[VENUE].faults, request, act, _fault_answer)
+    if not response.prepared:
+        response.headers["X-Request-ID"] = uuid.uuid4().hex
+    return response
 
 
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if not request.path.startswith(("/stream", "/v2/iex", "/v2/sip")):
-        account = request.app[VENUE].authenticate(*_credentials(request))
-        if account is None:
-            return answer({"code": 40110000, "message": "unauthorized."}, 401)
-        request[ACCOUNT] = account
+    if _is_stream(request.path):
+        return await handler(request)
+    account = request.app[VENUE].authenticate(*_credentials(request))
+    if account is None:
+        return answer({"code": 40110000, "message": "unauthorized."}, 401)
+    request[ACCOUNT] = account
+    is_data = request.path.startswith(_DATA_PATHS)
+    allowance = request.app[DATA_BUDGET if is_data else TRADING_BUDGET].take(account.id)
+    if allowance is not None and not allowance.granted:
+        response: web.StreamResponse = _too_many(is_data=is_data)
+    else:
+        response = await _answered(request, handler, is_data=is_data)
+    if allowance is not None:
+        response.headers.update(allowance.headers)
+    return response
+
+
+def _too_many(*, is_data: bool) -> web.Response:
+    """In the words of the API that was asked."""
+    return answer({"message": "too many requests."}, 429) if is_data else _fault_answer(429)
+
+
+async def _answered(request: web.Request, handler: Handler, *, is_data: bool) -> web.StreamResponse:
+    """The data API answers 400 and has no codes where the trading API answers 422 with one."""
     try:
         return await handler(request)
     except Refused as e:
+        if is_data:
+            return answer({"message": e.refusal.message}, 400 if e.refusal.status == 422 else e.refusal.status)
         return refuse(e.refusal)
     except web.HTTPException as e:
         return answer({"code": e.status * 100_000 + 10_000, "message": e.reason}, e.status)
+
+
+def _is_stream(path: str) -> bool:
+    return path in _STREAM_PATHS
 
 
 def _fault_answer(status: int) -> web.Response:
