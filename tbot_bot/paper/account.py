@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tbot_bot.paper.book import ZERO, Account, Order, Side
+from tbot_bot.paper.book import ZERO, Account, Order, Position, Side
 
 MARGIN_MULTIPLIER = Decimal(2)
 MIN_MARGIN_EQUITY = Decimal(2000)
@@ -88,3 +88,17 @@ def wash_conflict(side: Side, limit: Decimal | None, orders: Iterable[Order]) ->
         if (limit >= order.limit_price) if side == "buy" else (limit <= order.limit_price):
             return order, "opposite side limit order exists"
     return None
+
+
+def traded(position: Position | None, symbol: str, signed: Decimal, price: Decimal) -> Position | None:
+    """The position after a trade: adding averages the cost, reducing keeps the average."""
+    if position is None:
+        return Position(symbol, signed, signed * price)
+    qty = position.qty + signed
+    if qty == 0:
+        return None
+    if (position.qty > 0) == (signed > 0):
+        return Position(symbol, qty, position.cost + signed * price)
+    if (qty > 0) == (position.qty > 0):
+        return Position(symbol, qty, position.average_price * qty)
+    return Position(symbol, qty, qty * price)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
+TimeInForce = Literal["day", "gtc", "opg", "cls", "ioc", "fok"]
 OrderClass = Literal["simple", "bracket", "oco", "oto"]
 
 OPEN_STATUSES = frozenset({"pending_new", "accepted", "new", "partially_filled", "held"})
@@ -29,7 +30,7 @@ class Order:
     symbol: str
     side: Side
     type: OrderType
-    time_in_force: Literal["day", "gtc"]
+    time_in_force: TimeInForce
     session: str
     submitted_ms: int
     order_class: OrderClass = "simple"
@@ -91,7 +92,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution, the FILL activity."""
+    """One execution, the FILL activity. `fee`: dollars that it cost beside its price."""
 
     execution_id: str
     account: str
@@ -106,6 +107,7 @@ class Fill:
     leaves: Decimal
     order_status: str
     sequence: int = 0
+    fee: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,37 +7,55 @@ instant, after the restart.
 
 import dataclasses
 import uuid
-from collections.abc import Callable, Iterable
-from decimal import ROUND_DOWN, Decimal
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from functools import partial
+from heapq import heappop, heappush
 
-from tbot_bot.paper.account import Worth, worth
-from tbot_bot.paper.book import ZERO, Account, Fill, Order, OrderEvent, Position, Side
+from tbot_bot.paper.account import Worth, traded, worth
+from tbot_bot.paper.book import ZERO, Account, Fill, Order, OrderEvent, Position
+from tbot_bot.paper.depth import Taken, affordable, depth_in, levels, walk
 from tbot_bot.paper.faults import Faults
-from tbot_bot.paper.matching import Stretch, Touch, find_touch
-from tbot_bot.paper.sessions import MINUTE_MS, TradingDay
+from tbot_bot.paper.matching import Stretch, find_touch, limit_ticks
+from tbot_bot.paper.sessions import TradingDay
 from tbot_bot.paper.store import Changes, Store
-from tbot_bot.paper.view import CENT_TICKS, THIRD_MS, MarketView, Segment, dollars, to_ticks
+from tbot_bot.paper.view import THIRD_MS, MarketView, Segment, dollars, path_price
 
-PARTICIPATION = Decimal("0.10")
-MIN_CAPACITY = Decimal(100)
-SHARE_STEP = Decimal("0.000000001")
 Listener = Callable[[OrderEvent], None]
+Fee = Callable[[Order, Decimal, Decimal], Decimal]
+"""Dollars that a fill of so many shares at a price costs its account."""
+_Due = list[tuple[int, int, str]]
 
 
 class Exchange:
-    """Its listeners are called after an event's cause is on the disk."""
+    """Its listeners are called after an event's cause is on the disk.
 
-    def __init__(self, view: MarketView, store: Store, faults: Faults, now_ms: int) -> None:
+    `match_latency_ms`: market time, give or take a half, from an order's acceptance until it can trade;
+    `report_latency_ms`: market time from an event until it is told. `fee`: what a broker charges; nothing by itself.
+    """
+
+    def __init__(
+        self,
+        view: MarketView,
+        store: Store,
+        faults: Faults,
+        now_ms: int,
+        match_latency_ms: int = 0,
+        report_latency_ms: int = 0,
+    ) -> None:
         self.view = view
         self.faults = faults
+        self.fee: Fee = lambda order, qty, price: ZERO
+        self._latency = match_latency_ms
+        self._report_latency = report_latency_ms
         self._store = store
         self._listeners: list[Listener] = []
         self._changes = Changes()
         self._events: list[OrderEvent] = []
         self._trailed: dict[str, Order] = {}
-        self._third = -1
-        self._used: dict[str, Decimal] = {}
-        self._halved: set[str] = set()
+        self._taken: dict[str, Taken] = {}
+        self._halved: dict[str, int] = {}
+        self._woken: list[Order] = []
         self._load(now_ms)
 
     def _load(self, now_ms: int) -> None:
@@ -49,6 +67,11 @@ class Exchange:
         self.open = {order.id: order for order in self.orders.values() if order.is_open}
         self.fills = list(self._store.fills())
         self.matched_ms = int(self._store.get("matched_ms") or now_ms)
+        self._third = self.matched_ms // THIRD_MS
+        for fill in reversed(self.fills):
+            if fill.time_ms // THIRD_MS != self._third:
+                break
+            self._taken.setdefault(fill.symbol, Taken()).add(fill.side, fill.qty)
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -129,7 +152,11 @@ class Exchange:
             self._changes.orders.update(self._trailed)
             self._trailed = {}
             self._store.commit(self._changes, self.matched_ms)
-        events, self._events, self._changes = self._events, [], Changes()
+        self._changes = Changes()
+        told = len(self._events)
+        if self._report_latency:
+            told = sum(event.at_ms + self._report_latency <= self.matched_ms for event in self._events)
+        events, self._events = self._events[:told], self._events[told:]
         for event in events:
             for listener in self._listeners:
                 listener(event)
@@ -153,82 +180,131 @@ class Exchange:
         self.commit()
 
     def _advance_in(self, day: TradingDay, start: int, end: int) -> None:
-        if not self.open:
-            return
         for segment in self.view.segments(max(start, day.open_ms), end):
-            self._begin_third(segment)
-            for order in list(self.open.values()):
-                if order.is_open:
-                    self._step(order, segment)
+            if not self.open:
+                return
+            self._begin_third(segment.start_ms)
+            self._play(segment)
 
-    def _begin_third(self, segment: Segment) -> None:
-        third = segment.start_ms // THIRD_MS
-        if third != self._third:
-            self._third = third
-            self._used = {}
+    def _begin_third(self, at_ms: int) -> None:
+        if at_ms // THIRD_MS != self._third:
+            self._third = at_ms // THIRD_MS
+            self._taken = {}
 
     def _close(self, day: TradingDay) -> None:
+        self._begin_third(day.close_ms - 1)
         for order in list(self.open.values()):
-            if order.time_in_force == "day" and order.session <= day.day.isoformat() and order.is_open:
+            if order.time_in_force == "gtc" or order.session > day.day.isoformat() or not order.is_open:
+                continue
+            if order.time_in_force == "cls":
+                self._auction(order, Segment(self.view.market.session(day.day), day.close_ms - 1, day.close_ms), 3)
+            else:
                 self._end(order, "expired", day.close_ms)
         for account in self.accounts.values():
             account.last_equity = self.worth(account, day.close_ms).equity
             self._changes.accounts[account.id] = account
 
-    def _step(self, order: Order, segment: Segment) -> None:
-        row = self.view.market.index[order.symbol]
+    # Matching
+
+    def _play(self, segment: Segment) -> None:
+        """Lets a segment's orders execute in the order of time, those that they set free after them."""
+        due: _Due = []
+        self._woken = []
+        for order in list(self.open.values()):
+            self._meet(order, segment, due)
+        while due:
+            at, _, name = heappop(due)
+            if name in self.open and self.open[name].armed:
+                self._execute(self.open[name], at, segment)
+            woken, self._woken = self._woken, []
+            for leg in woken:
+                self._meet(leg, segment, due)
+
+    def _meet(self, order: Order, segment: Segment, due: _Due) -> None:
+        """Enters into `due` when the order executes in the segment, if it does."""
         if order.status in ("pending_new", "accepted"):
             order.status = "new"
             self._tell(order, "new", segment.start_ms)
-        if not order.armed or self._is_halted(order.symbol, row, segment):
+        start = max(segment.start_ms, order.updated_ms, order.submitted_ms + self._delay(order))
+        if order.time_in_force == "opg":
+            self._auction(order, segment, 0)
+        if not order.armed or order.time_in_force in ("opg", "cls") or start >= segment.end_ms:
             return
-        first, last = segment.ends(row)
-        if not first or not last:
-            return
-        half = round(first * float(self.view.market.half_spread[row]))
+        at = self._touch_at(order, start, segment)
+        if order.time_in_force in ("ioc", "fok") and at != start:
+            self.cancel(order, start)
+        elif at is not None:
+            heappush(due, (at, order.sequence, order.id))
+
+    def _delay(self, order: Order) -> int:
+        """Differs by order and yet is the same when it is computed again."""
+        return self._latency // 2 + order.sequence * 40_503 % (self._latency + 1)
+
+    def _touch_at(self, order: Order, start: int, segment: Segment) -> int | None:
+        row, bars = self.view.market.index[order.symbol], segment.bars
+        if self._is_halted(order.symbol, row, segment) or not path_price(bars, row, start):
+            return None
         elected = order.triggered
-        touch = find_touch(order, Stretch(first, last, half))
+        price, quote = partial(path_price, bars, row), partial(self.view.quote_in, bars, row)
+        at = find_touch(order, Stretch(start, segment.end_ms - 1, price, quote))
         if order.triggered != elected:
             self._changes.orders[order.id] = order
         elif order.type == "trailing_stop":
             self._trailed[order.id] = order
-        if touch is not None:
-            at = segment.start_ms + int(touch.along * (segment.end_ms - segment.start_ms))
-            self._execute(order, row, touch, half, at, segment)
+        return at
 
     def _is_halted(self, symbol: str, row: int, segment: Segment) -> bool:
         return symbol in self.faults.halted or bool(segment.bars.halted[row, segment.minute])
 
-    def _execute(self, order: Order, row: int, touch: Touch, half: int, at: int, segment: Segment) -> None:
-        volume = Decimal(int(segment.bars.volume[row, segment.minute]))
-        capacity = max(MIN_CAPACITY, volume * PARTICIPATION / 3)
-        free = capacity - self._used.get(order.symbol, ZERO)
-        if order.qty is None and order.notional is not None:
-            guess = dollars(_trade_price(order.side, touch.mid, half, ZERO, capacity))
-            order.qty = (order.notional / guess).quantize(SHARE_STEP, ROUND_DOWN)
-        qty = min(order.remaining, free)
-        if order.id not in self._halved and order.remaining > 1 and self.faults.take("partial_fills"):
-            self._halved.add(order.id)
-            qty = min(qty, order.remaining // 2)
-            free = qty
-        if qty <= 0:
+    def _execute(self, order: Order, at: int, segment: Segment) -> None:
+        if self._halved.get(order.id) == self._third:
             return
-        if qty < order.remaining:
-            qty = qty.to_integral_value(ROUND_DOWN)
-            if qty <= 0:
-                return
-        ticks = _trade_price(order.side, touch.mid, half, qty, capacity)
-        if order.type in ("limit", "stop_limit") and order.limit_price is not None:
-            bound = min if order.side == "buy" else max
-            ticks = bound(ticks, to_ticks(order.limit_price))
-        self._used[order.symbol] = capacity if free == qty else self._used.get(order.symbol, ZERO) + qty
-        self._fill(order, qty, dollars(ticks), at)
+        row = self.view.market.index[order.symbol]
+        quote, book = self.view.quote_in(segment.bars, row, at), depth_in(segment, row, self.view.half(row))
+        taken = self._taken.setdefault(order.symbol, Taken())
+
+        def found() -> Iterator[tuple[int, Decimal]]:
+            return levels(book, taken, order.side, quote.ask if order.side == "buy" else quote.bid, limit_ticks(order))
+
+        if order.notional is not None:
+            # Sized anew at each price, so that it never costs more than was asked for.
+            size = affordable(found(), order.notional - order.filled_cost)
+            order.qty = order.filled_qty + size if size else order.qty
+        wanted = order.remaining
+        divisible = order.time_in_force != "fok" and order.id not in self._halved and wanted > 1
+        if divisible and self.faults.take("partial_fills"):
+            self._halved[order.id] = self._third
+            wanted //= 2
+        fills = walk(found(), wanted)
+        if order.time_in_force == "fok" and sum(qty for _, qty in fills) < order.remaining:
+            fills = []
+        self._take(order, fills, taken, at)
+        if order.is_open and order.time_in_force in ("ioc", "fok"):
+            self.cancel(order, at)
+
+    def _auction(self, order: Order, segment: Segment, corner: int) -> None:
+        """All of the open's or the close's trades have its one price; what it leaves of an order ends with it."""
+        bars, row = segment.bars, self.view.market.index[order.symbol]
+        at = segment.start_ms if corner == 0 else segment.end_ms
+        held = corner == 0 and (segment.start_ms != bars.open_ms or order.submitted_ms > at)
+        ticks = int((bars.open if corner == 0 else bars.close)[row, segment.minute])
+        limit = limit_ticks(order)
+        outside = limit is not None and (ticks > limit if order.side == "buy" else ticks < limit)
+        if ticks and not held and not outside and not self._is_halted(order.symbol, row, segment):
+            taken = self._taken.setdefault(order.symbol, Taken())
+            free = depth_in(segment, row, self.view.half(row)).capacity - taken.total
+            self._take(order, walk(iter([(ticks, free)]), order.remaining), taken, at)
+        if order.is_open:
+            self.cancel(order, at)
+
+    def _take(self, order: Order, fills: list[tuple[int, Decimal]], taken: Taken, at: int) -> None:
+        for ticks, qty in fills:
+            taken.add(order.side, qty)
+            self._fill(order, qty, dollars(ticks), at)
 
     # Consequences
 
     def _fill(self, order: Order, qty: Decimal, price: Decimal, at: int) -> None:
-        if self.fills:
-            at = max(at, self.fills[-1].time_ms)
         order.filled_qty += qty
         order.filled_cost += qty * price
         done = order.remaining <= 0
@@ -236,12 +312,13 @@ class Exchange:
         order.filled_ms = at if done else None
         account = self.accounts[order.account]
         signed = qty if order.side == "buy" else -qty
-        position = _traded(account.positions.get(order.symbol), order.symbol, signed, price)
+        position = traded(account.positions.get(order.symbol), order.symbol, signed, price)
         if position is None:
             account.positions.pop(order.symbol, None)
         else:
             account.positions[order.symbol] = position
-        account.cash -= signed * price
+        fee = self.fee(order, qty, price)
+        account.cash -= signed * price + fee
         fill = Fill(
             str(uuid.uuid4()),
             account.id,
@@ -256,6 +333,7 @@ class Exchange:
             order.remaining,
             order.status,
             len(self.fills) + 1,
+            fee,
         )
         self.fills.append(fill)
         self._changes.fills.append(fill)
@@ -288,6 +366,7 @@ class Exchange:
             if leg.role == "take_profit" or len(legs) == 1:
                 leg.status = "new"
                 self._tell(leg, "new", at)
+        self._woken += legs
 
     def _open_group(self, order: Order) -> list[Order]:
         if order.group is None:
@@ -312,32 +391,3 @@ class Exchange:
         self._touch(order, at)
         name = fill.execution_id if fill is not None else str(uuid.uuid4())
         self._events.append(OrderEvent(name, event, dataclasses.replace(order), at, fill, held))
-
-
-def _trade_price(side: Side, mid: int, half: int, qty: Decimal, capacity: Decimal) -> int:
-    """The far side of the spread, up to half a spread worse as the order takes the capacity there; whole cents."""
-    impact = int(half * min(Decimal(1), qty / capacity))
-    if side == "buy":
-        return -(-(mid + half) // CENT_TICKS) * CENT_TICKS + impact // CENT_TICKS * CENT_TICKS
-    return max((mid - half) // CENT_TICKS * CENT_TICKS - impact // CENT_TICKS * CENT_TICKS, CENT_TICKS)
-
-
-def _traded(position: Position | None, symbol: str, signed: Decimal, price: Decimal) -> Position | None:
-    """The position after a trade: adding averages the cost, reducing keeps the average."""
-    if position is None:
-        return Position(symbol, signed, signed * price)
-    qty = position.qty + signed
-    if qty == 0:
-        return None
-    if (position.qty > 0) == (signed > 0):
-        return Position(symbol, qty, position.cost + signed * price)
-    if (qty > 0) == (position.qty > 0):
-        return Position(symbol, qty, position.average_price * qty)
-    return Position(symbol, qty, qty * price)
-
-
-def completed_minutes(day: TradingDay, after_ms: int, until_ms: int) -> range:
-    """Minutes of the session that end inside (after, until]."""
-    first = max(0, (after_ms - day.open_ms) // MINUTE_MS)
-    last = min(day.minutes, (until_ms - day.open_ms) // MINUTE_MS)
-    return range(first, max(first, last))

@@ -1,75 +1,76 @@
-"""Where along a straight stretch of the price path an order executes."""
+"""When, along a straight stretch of the price path, an order executes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from tbot_bot.paper.book import Order
-from tbot_bot.paper.view import dollars, to_ticks
+from tbot_bot.paper.view import CENT_TICKS, Quote, dollars, to_ticks
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Prices in ticks at both ends; `half` is half the spread, in ticks."""
+    """Instants `start` to `last` in milliseconds, between which prices move one way only; price and quote in ticks."""
 
-    first: int
+    start: int
     last: int
-    half: int
+    price: Callable[[int], int]
+    quote: Callable[[int], Quote]
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """The mid price in ticks at which the order executes, and how far along the stretch (0 to 1)."""
+def find_touch(order: Order, stretch: Stretch) -> int | None:
+    """The first instant at which the order finds a counterpart; None while it rests.
 
-    mid: int
-    along: float
-
-
-def find_touch(order: Order, stretch: Stretch) -> Touch | None:
-    """None while the order rests. Moves a trailing stop's high-water mark and marks an elected stop."""
-    if order.type == "market" or (order.triggered and order.type in ("stop", "trailing_stop")):
-        return Touch(stretch.first, 0.0)
-    if order.type == "limit":
-        return _limit(order, stretch)
-    if order.type == "trailing_stop":
-        _trail(order, stretch.first)
-    elected = order.triggered
-    if not elected:
-        touch = _stop(order, stretch)
-        if touch is None:
+    Moves a trailing stop's high-water mark and marks an elected stop."""
+    if order.type == "trailing_stop" and not order.triggered:
+        _trail(order, stretch.price(stretch.start))
+    start = stretch.start
+    if order.type in ("stop", "stop_limit", "trailing_stop") and not order.triggered:
+        elected = _elected(order, stretch)
+        if elected is None:
             if order.type == "trailing_stop":
-                _trail(order, stretch.last)
+                _trail(order, stretch.price(stretch.last))
             return None
-        order.triggered = True
-        if order.type != "stop_limit":
-            return touch
-        stretch = Stretch(touch.mid, stretch.last, stretch.half)
-    return _limit(order, stretch)
-
-
-def _limit(order: Order, stretch: Stretch) -> Touch | None:
-    """A buy executes once the ask is at or below the limit, a sell once the bid is at or above it."""
-    if order.limit_price is None:
-        return None
-    limit = to_ticks(order.limit_price)
+        order.triggered, start = True, elected
+    limit = limit_ticks(order)
+    if limit is None:
+        return start
     if order.side == "buy":
-        return _crossing(limit - stretch.half, stretch, downward=True)
-    return _crossing(limit + stretch.half, stretch, downward=False)
+        return _first(lambda ms: stretch.quote(ms).ask <= limit, start, stretch.last)
+    return _first(lambda ms: stretch.quote(ms).bid >= limit, start, stretch.last)
 
 
-def _stop(order: Order, stretch: Stretch) -> Touch | None:
+def limit_ticks(order: Order) -> int | None:
+    """The limit as a quote in whole cents can meet it; None for an order without one."""
+    if order.limit_price is None or order.type not in ("limit", "stop_limit"):
+        return None
+    ticks = to_ticks(order.limit_price)
+    return ticks // CENT_TICKS * CENT_TICKS if order.side == "buy" else -(-ticks // CENT_TICKS) * CENT_TICKS
+
+
+def _elected(order: Order, stretch: Stretch) -> int | None:
     if order.stop_price is None:
         return None
-    return _crossing(to_ticks(order.stop_price), stretch, downward=order.side == "sell")
+    stop = to_ticks(order.stop_price)
+    if order.side == "buy":
+        return _first(lambda ms: stretch.price(ms) >= stop, stretch.start, stretch.last)
+    return _first(lambda ms: stretch.price(ms) <= stop, stretch.start, stretch.last)
 
 
-def _crossing(level: int, stretch: Stretch, *, downward: bool) -> Touch | None:
-    """A price already beyond the level (a gap, or a marketable order) executes where it stands."""
-    sign = 1 if downward else -1
-    if sign * stretch.first <= sign * level:
-        return Touch(stretch.first, 0.0)
-    if sign * stretch.last > sign * level:
+def _first(reached: Callable[[int], bool], start: int, last: int) -> int | None:
+    """The first instant at which what never becomes untrue again is true, or the start, where it may end."""
+    if reached(start):
+        return start
+    if not reached(last):
         return None
-    return Touch(level, (stretch.first - level) / (stretch.first - stretch.last))
+    before, found = start, last
+    while found - before > 1:
+        middle = (before + found) // 2
+        if reached(middle):
+            found = middle
+        else:
+            before = middle
+    return found
 
 
 def _trail(order: Order, ticks: int) -> None:

@@ -86,3 +86,10 @@ def rfc3339(ms: int) -> str:
 def midnight_ms(day: date) -> int:
     """Midnight in New York: the timestamp of a daily bar."""
     return int(datetime(day.year, day.month, day.day, tzinfo=NEW_YORK).timestamp() * 1000)
+
+
+def completed_minutes(day: TradingDay, after_ms: int, until_ms: int) -> range:
+    """Minutes of the session that end inside (after, until]."""
+    first = max(0, (after_ms - day.open_ms) // MINUTE_MS)
+    last = min(day.minutes, (until_ms - day.open_ms) // MINUTE_MS)
+    return range(first, max(first, last))

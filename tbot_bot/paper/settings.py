@@ -12,6 +12,7 @@ from tbot_bot.support.loopback import is_loopback
 
 DEFAULT_FIRST_SESSION = date(2026, 1, 5)
 MAX_SPEED = Decimal(5000)
+MAX_LATENCY_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class VenueSettings:
     """`start_minutes`: how long before each open the virtual day begins. `session`: the first to trade; None is
     2026-01-05 on the synthetic market and the file's first on replay. Port 0 takes a free one. `hold`: the clock
     stands still until `POST /clock/run` on the admin port. `plan`: what accounts are limited to (see plans.py).
+    stands still until `POST /clock/run` on the admin port. Latencies in milliseconds of market time: until an accepted
+    order can trade, and until an order's event is told.
 
     Raises ConfigInvalid for a host that is not loopback and for values out of range.
     """
@@ -37,6 +40,8 @@ class VenueSettings:
     symbols: int = 600
     hold: bool = False
     plan: str = "open"
+    match_latency_ms: int = 20
+    report_latency_ms: int = 0
 
     def __post_init__(self) -> None:
         faults = [text for wrong, text in self._checks() if wrong]
@@ -53,5 +58,9 @@ class VenueSettings:
             (self.opening_cash <= 0, f"opening_cash {self.opening_cash} must be positive"),
             (not 50 <= self.symbols <= 10_000, f"symbols {self.symbols} must be 50 to 10000"),
             (self.plan not in PLANS, f"plan {self.plan!r} must be one of {', '.join(PLANS)}"),
+            (
+                not 0 <= self.match_latency_ms <= MAX_LATENCY_MS or not 0 <= self.report_latency_ms <= MAX_LATENCY_MS,
+                f"match_latency_ms and report_latency_ms must be 0 to {MAX_LATENCY_MS}",
+            ),
             (self.seed < 0, f"seed {self.seed} must not be negative"),
         )

@@ -6,9 +6,8 @@ import msgpack
 import numpy as np
 from aiohttp import web
 
-from tbot_bot.paper.exchange import completed_minutes
 from tbot_bot.paper.market import Ints, SessionBars, trade_counts
-from tbot_bot.paper.sessions import MINUTE_MS
+from tbot_bot.paper.sessions import MINUTE_MS, completed_minutes
 from tbot_bot.paper.snapshots import quote_sizes, tape_of, trade_sizes
 from tbot_bot.paper.stream_hub import Client, serve
 from tbot_bot.paper.venue import Venue

@@ -101,7 +101,7 @@ def build_venue(settings: VenueSettings) -> Venue:
         running == "1" if running is not None else not settings.hold,
     )
     view, faults = MarketView(market, days), Faults()
-    exchange = Exchange(view, store, faults, clock.now_ms())
+    exchange = Exchange(view, store, faults, clock.now_ms(), settings.match_latency_ms, settings.report_latency_ms)
     return Venue(
         settings,
         calendar,

@@ -31,17 +31,6 @@ class Segment:
     start_ms: int
     end_ms: int
 
-    def ends(self, row: int) -> tuple[int, int]:
-        """The row's price in ticks at the start and at the end; 0 while none is known."""
-        rows = np.array([row])
-        inside = self.end_ms - 1
-        first = path_prices(self.bars, rows, self.start_ms)[0]
-        minute_end = (inside - self.bars.open_ms) // MINUTE_MS * MINUTE_MS + MINUTE_MS + self.bars.open_ms
-        if self.end_ms == minute_end:
-            minute = (inside - self.bars.open_ms) // MINUTE_MS
-            return int(first), int(self.bars.close[row, minute])
-        return int(first), int(path_prices(self.bars, rows, self.end_ms)[0])
-
     @property
     def minute(self) -> int:
         return (self.start_ms - self.bars.open_ms) // MINUTE_MS
@@ -122,6 +111,17 @@ class MarketView:
         _, bid, ask = self.quotes(np.array([row]), now_ms)
         return Quote(int(bid[0]), int(ask[0])) if ask[0] else None
 
+    def half(self, row: int) -> float:
+        """Half the spread as a share of the price."""
+        return float(self.market.half_spread[row])
+
+    def quote_in(self, bars: SessionBars, row: int, now_ms: int) -> Quote:
+        """As `quotes`, of one row whose price is known, while its session is open."""
+        price = path_price(bars, row, now_ms)
+        half = round(price * self.half(row))
+        bid = max((price - half) // CENT_TICKS * CENT_TICKS, CENT_TICKS)
+        return Quote(bid, -(-(price + half) // CENT_TICKS) * CENT_TICKS)
+
     def segments(self, after_ms: int, until_ms: int) -> Iterator[Segment]:
         """The open market's segments inside (after, until], in time order, cut at thirds of minutes."""
         at = bisect_right(self._ends, after_ms)
@@ -154,6 +154,26 @@ def path_prices(bars: SessionBars, rows: Ints, now_ms: int) -> Ints:
     price = left + (right - left) * (offset / THIRD_MS)
     rounded: Ints = np.rint(price / CENT_TICKS).astype(np.int64) * CENT_TICKS
     return np.where(left == 0, 0, np.clip(rounded, np.minimum(left, right), np.maximum(left, right)))
+
+
+def path_price(bars: SessionBars, row: int, now_ms: int) -> int:
+    """As `path_prices`, of one row: the exchange asks for single ones by the thousand."""
+    minute, inside = divmod(now_ms - bars.open_ms, MINUTE_MS)
+    third, offset = divmod(inside, THIRD_MS)
+    left, right = _point(bars, row, minute, third), _point(bars, row, minute, third + 1)
+    if offset == 0 or left == 0:
+        return left
+    price = round((left + (right - left) * (offset / THIRD_MS)) / CENT_TICKS) * CENT_TICKS
+    return min(max(price, min(left, right)), max(left, right))
+
+
+def _point(bars: SessionBars, row: int, minute: int, corner: int) -> int:
+    """The path's corners in a minute: 0 its open, 1 and 2 its extremes, 3 its close."""
+    if corner == 0:
+        return int(bars.open[row, minute])
+    if corner == 3:
+        return int(bars.close[row, minute])
+    return int((bars.high if bool(bars.high_first[row, minute]) == (corner == 1) else bars.low)[row, minute])
 
 
 def dollars(ticks: int) -> Decimal:
