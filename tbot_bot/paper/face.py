@@ -5,7 +5,17 @@ from typing import Protocol
 
 from aiohttp import web
 
-from tbot_bot.paper import rest_data, rest_reference, rest_trading, stream_data, stream_trading
+from tbot_bot.paper import (
+    rest_account,
+    rest_assets,
+    rest_data,
+    rest_orders,
+    rest_positions,
+    rest_reference,
+    rest_watchlists,
+    stream_data,
+    stream_trading,
+)
 from tbot_bot.paper.plans import PLANS, Budget
 from tbot_bot.paper.stream_data import DataStream
 from tbot_bot.paper.stream_hub import drop, subscribed
@@ -57,9 +67,16 @@ class AlpacaFace:
         plan, wall = PLANS[venue.settings.plan], SystemClock().now
         app[TRADING_BUDGET] = Budget(plan.trading_requests, lambda: venue.clock.speed, wall)
         app[DATA_BUDGET] = Budget(plan.data_requests, lambda: venue.clock.speed, wall)
-        rest_trading.add_routes(app)
-        rest_reference.add_routes(app)
-        rest_data.add_routes(app)
+        for part in (
+            rest_account,
+            rest_assets,
+            rest_orders,
+            rest_positions,
+            rest_watchlists,
+            rest_reference,
+            rest_data,
+        ):
+            part.add_routes(app)
         stream_data.add_routes(app, self._data)
         stream_trading.add_routes(app, self._trading)
         self._site = HttpSite(app)

@@ -45,6 +45,8 @@ def event_json(event: OrderEvent, asset_id: str) -> Json:
 
 def order_json(order: Order, asset_id: str, legs: Iterable[Json] | None = None) -> Json:
     shown = list(legs) if legs is not None else None
+    # The broker leaves these out of an order that is not part of a complex one.
+    group = {} if order.group is None else {"group_id": order.group, "group_role": order.role}
     return {
         "id": order.id,
         "client_order_id": order.client_order_id,
@@ -69,7 +71,6 @@ def order_json(order: Order, asset_id: str, legs: Iterable[Json] | None = None) 
         "order_type": order.type,
         "type": order.type,
         "side": order.side,
-        "position_intent": None,
         "time_in_force": order.time_in_force,
         "limit_price": text(order.limit_price),
         "stop_price": text(order.stop_price),
@@ -81,8 +82,7 @@ def order_json(order: Order, asset_id: str, legs: Iterable[Json] | None = None) 
         "hwm": text(order.hwm),
         "subtag": None,
         "source": None,
-        "group_id": order.group,
-        "group_role": order.role,
+        **group,
     }
 
 
@@ -134,8 +134,11 @@ def asset_json(item: Instrument) -> Json:
         "tradable": item.tradable,
         "marginable": item.marginable,
         "maintenance_margin_requirement": 30,
+        "margin_requirement_long": "30" if item.marginable else "100",
+        "margin_requirement_short": "30" if item.shortable else "100",
         "shortable": item.shortable,
         "easy_to_borrow": item.easy_to_borrow,
+        "borrow_status": "easy_to_borrow" if item.easy_to_borrow else "hard_to_borrow",
         "fractionable": item.fractionable,
         "attributes": [],
     }
