@@ -159,7 +159,7 @@ def test_there_are_no_corporate_actions(venue: RunningVenue) -> None:
     )
     with pytest.deprecated_call():
         assert client.get_corporate_announcements(ask) == []
-    with pytest.deprecated_call(), pytest.raises(APIError) as error:
+    with pytest.raises(APIError) as error:
         client.get_corporate_announcement_by_id(uuid4())
     assert error.value.status_code == 404
 
