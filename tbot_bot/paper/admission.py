@@ -5,13 +5,16 @@ from dataclasses import replace
 from decimal import Decimal
 
 from tbot_bot.paper.account import closes, held_for_orders, wash_conflict
-from tbot_bot.paper.book import Account, Order
+from tbot_bot.paper.book import Account, Order, Side
 from tbot_bot.paper.exchange import Exchange
 from tbot_bot.paper.market import Instrument
 from tbot_bot.paper.orders import NewOrder, Replacement, check_legs_against
 from tbot_bot.paper.refusal import Refusal, against_rule, forbidden, invalid
 from tbot_bot.paper.render import money, text
-from tbot_bot.paper.sessions import TradingCalendar
+from tbot_bot.paper.sessions import MINUTE_MS, TradingCalendar
+
+OPENING_CUTOFF_MS = 2 * MINUTE_MS
+CLOSING_CUTOFF_MS = 10 * MINUTE_MS
 
 
 class Admission:
@@ -77,6 +80,12 @@ class Admission:
         item = market.instruments[row]
         if not item.tradable:
             return against_rule(f"asset {new.symbol} is not tradable")
+        late = self._refuse_time(new, now_ms)
+        if late is not None:
+            return late
+        intent = _intent(account, new.symbol, new.side)
+        if new.intent not in (None, intent):
+            return against_rule(f"position intent mismatch, inferred: {intent}, specified: {new.intent}")
         if new.is_fractional and not item.fractionable:
             return forbidden(f'asset "{new.symbol}" is not fractionable')
         if new.order_class in ("bracket", "oto") and new.reference_price is None:
@@ -92,6 +101,15 @@ class Admission:
                 "potential wash trade detected. use complex orders", existing_order_id=order.id, reject_reason=why
             )
         return self._refuse_amount(account, new, item, now_ms)
+
+    def _refuse_time(self, new: NewOrder, now_ms: int) -> Refusal | None:
+        """Auctions take orders until shortly before them, then those for the next day."""
+        day = self._exchange.view.day(now_ms)
+        if new.time_in_force == "opg" and day.open_ms - OPENING_CUTOFF_MS <= now_ms < day.close_ms:
+            return against_rule("opg orders are taken until 2 minutes before the open and after the close")
+        if new.time_in_force == "cls" and day.close_ms - CLOSING_CUTOFF_MS <= now_ms < day.close_ms:
+            return against_rule("cls orders are taken until 10 minutes before the close and after it")
+        return None
 
     def _refuse_amount(self, account: Account, new: NewOrder, item: Instrument, now_ms: int) -> Refusal | None:
         quote = self._exchange.view.quote(new.symbol, now_ms)
@@ -176,6 +194,7 @@ class Admission:
             trail_percent=new.trail_percent,
             extended_hours=new.extended_hours,
             status="pending_new" if is_open else "accepted",
+            intent=_intent(account, new.symbol, new.side),
         )
         if new.order_class == "simple":
             return [order]
@@ -191,12 +210,17 @@ class Admission:
         return self._calendar.days[-1].day.isoformat()
 
 
+def _intent(account: Account, symbol: str, side: Side) -> str:
+    return f"{side}_to_{'close' if closes(account, symbol, side) else 'open'}"
+
+
 def _legs(parent: Order, new: NewOrder) -> list[Order]:
     """The closing orders; those of an entry wait unarmed until it is filled."""
     side = parent.side if new.order_class == "oco" else ("sell" if parent.side == "buy" else "buy")
     blank = replace(
         parent,
         side=side,
+        intent=f"{side}_to_close",
         limit_price=None,
         stop_price=None,
         status="held",

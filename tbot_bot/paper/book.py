@@ -20,7 +20,7 @@ class Order:
 
     `armed`: a leg or an order that may fill. `group`: id of the complex order's first order, shared by its legs;
     `role`: entry, take_profit, stop_loss. `sequence` orders by acceptance. `reason`: why it was rejected, or
-    what a face has to remember of it.
+    what a face has to remember of it. `intent`: what it did to the position when it was accepted, `buy_to_open` etc.
     """
 
     id: str
@@ -58,6 +58,7 @@ class Order:
     failed_ms: int | None = None
     replaced_ms: int | None = None
     reason: str = ""
+    intent: str | None = None
 
     @property
     def is_open(self) -> bool:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast
 
-from tbot_bot.paper.book import OrderClass, OrderType, Side
+from tbot_bot.paper.book import OrderClass, OrderType, Side, TimeInForce
 from tbot_bot.paper.refusal import Refusal, against_rule, forbidden, invalid
 
 MAX_CLIENT_ORDER_ID = 128
 MIN_NOTIONAL = Decimal(1)
 _TYPES = ("market", "limit", "stop", "stop_limit", "trailing_stop")
 _CLASSES = ("simple", "bracket", "oco", "oto")
-_UNSUPPORTED_TIF = ("ioc", "fok", "opg", "cls")
+_TIMES = ("day", "gtc", "opg", "cls", "ioc", "fok")
+_INTENTS = ("buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class NewOrder:
     symbol: str
     side: Side
     type: OrderType
-    time_in_force: Literal["day", "gtc"]
+    time_in_force: TimeInForce
     order_class: OrderClass
     client_order_id: str
     qty: Decimal | None
@@ -36,6 +37,8 @@ class NewOrder:
     take_profit_limit: Decimal | None
     stop_loss_stop: Decimal | None
     stop_loss_limit: Decimal | None
+    intent: str | None = None
+    """What the client says that the order does to its position: `buy_to_open` and so on."""
 
     @property
     def is_fractional(self) -> bool:
@@ -74,7 +77,7 @@ def read_order(body: object) -> NewOrder | Refusal:
 
 def check_order(order: NewOrder) -> Refusal | None:
     """The rules that need no account."""
-    checks = (_check_amount, _check_type, _check_class, _check_fraction, _check_hours, _check_increments)
+    checks = (_check_amount, _check_type, _check_class, _check_fraction, _check_hours, _check_time, _check_increments)
     return next((refusal for check in checks if (refusal := check(order)) is not None), None)
 
 
@@ -113,7 +116,7 @@ def _read(body: Mapping[str, Any]) -> NewOrder:
         symbol=symbol,
         side=cast("Side", _choice(body, "side", ("buy", "sell"))),
         type=cast("OrderType", _choice(body, "type", _TYPES)),
-        time_in_force=_time_in_force(_choice(body, "time_in_force", ("day", "gtc", *_UNSUPPORTED_TIF))),
+        time_in_force=cast("TimeInForce", _choice(body, "time_in_force", _TIMES)),
         order_class=cast("OrderClass", _choice(body, "order_class", _CLASSES, "simple")),
         client_order_id=_client_id(body),
         qty=_number(body, "qty"),
@@ -126,6 +129,7 @@ def _read(body: Mapping[str, Any]) -> NewOrder:
         take_profit_limit=_number(profit, "limit_price"),
         stop_loss_stop=_number(loss, "stop_price"),
         stop_loss_limit=_number(loss, "limit_price"),
+        intent=_choice(body, "position_intent", _INTENTS) if body.get("position_intent") else None,
     )
 
 
@@ -147,7 +151,7 @@ def _choice(body: Mapping[str, Any], name: str, allowed: tuple[str, ...], defaul
 
 def _time_in_force(value: str) -> Literal["day", "gtc"]:
     if value not in ("day", "gtc"):
-        raise _Invalid(f"time_in_force {value} is not supported by the paper venue: use day or gtc")
+        raise _Invalid(f"invalid time_in_force: {value} (an order can be changed to day or gtc)")
     return cast("Literal['day', 'gtc']", value)
 
 
@@ -264,8 +268,20 @@ def _check_fraction(order: NewOrder) -> Refusal | None:
 
 
 def _check_hours(order: NewOrder) -> Refusal | None:
-    if order.extended_hours and (order.type != "limit" or order.order_class != "simple"):
+    fits = order.type == "limit" and order.order_class == "simple" and order.time_in_force in ("day", "gtc")
+    if order.extended_hours and not fits:
         return against_rule("extended hours order must be DAY or GTC limit orders")
+    return None
+
+
+def _check_time(order: NewOrder) -> Refusal | None:
+    """Orders for an auction or for at once are plain."""
+    if order.time_in_force in ("day", "gtc"):
+        return None
+    if order.type not in ("market", "limit"):
+        return against_rule(f"{order.time_in_force} orders must be market or limit orders")
+    if order.order_class != "simple":
+        return against_rule(f"{order.order_class} orders must be DAY or GTC orders")
     return None
 
 

@@ -46,7 +46,9 @@ def event_json(event: OrderEvent, asset_id: str) -> Json:
 def order_json(order: Order, asset_id: str, legs: Iterable[Json] | None = None) -> Json:
     shown = list(legs) if legs is not None else None
     # The broker leaves these out of an order that is not part of a complex one.
-    group = {} if order.group is None else {"group_id": order.group, "group_role": order.role}
+    more = {} if order.group is None else {"group_id": order.group, "group_role": order.role}
+    if order.intent is not None:
+        more["position_intent"] = order.intent
     return {
         "id": order.id,
         "client_order_id": order.client_order_id,
@@ -82,7 +84,7 @@ def order_json(order: Order, asset_id: str, legs: Iterable[Json] | None = None) 
         "hwm": text(order.hwm),
         "subtag": None,
         "source": None,
-        **group,
+        **more,
     }
 
 
