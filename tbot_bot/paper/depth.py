@@ -67,28 +67,26 @@ def depth_in(segment: Segment, row: int, half_spread: float) -> Depth:
 
 
 def levels(book: Depth, taken: Taken, side: Side, touch: int, limit: int | None) -> Iterator[tuple[int, Decimal]]:
-    """Price in ticks and shares that an order of `side` finds from the touch outwards, not beyond `limit`."""
+    """Price in ticks and whole shares that an order of `side` finds from the touch outwards, not beyond `limit`."""
     eaten, free = taken.on(side), book.capacity - taken.total
     for place, size in enumerate(book.sizes):
         price = touch + place * book.step if side == "buy" else max(touch - place * book.step, CENT_TICKS)
         if limit is not None and (price > limit if side == "buy" else price < limit):
             return
-        left = min(max(size - eaten, ZERO), free)
+        left = min(max(size - eaten, ZERO), free).to_integral_value(ROUND_DOWN)
         eaten, free = max(eaten - size, ZERO), free - left
         if left > 0:
             yield price, left
 
 
 def walk(found: Iterator[tuple[int, Decimal]], wanted: Decimal) -> list[tuple[int, Decimal]]:
-    """Price and shares of each fill; an order that does not end here takes whole shares only."""
+    """Price and shares of each fill, until nothing more is wanted."""
     fills = []
     for price, size in found:
-        qty = wanted if size >= wanted else size.to_integral_value(ROUND_DOWN)
-        if qty > 0:
-            fills.append((price, qty))
-            wanted -= qty
         if wanted <= 0:
             break
+        fills.append((price, min(size, wanted)))
+        wanted -= min(size, wanted)
     return fills
 
 

@@ -292,8 +292,8 @@ class Exchange:
         outside = limit is not None and (ticks > limit if order.side == "buy" else ticks < limit)
         if ticks and not held and not outside and not self._is_halted(order.symbol, row, segment):
             taken = self._taken.setdefault(order.symbol, Taken())
-            free = depth_in(segment, row, self.view.half(row)).capacity - taken.total
-            self._take(order, walk(iter([(ticks, free)]), order.remaining), taken, at)
+            free = (depth_in(segment, row, self.view.half(row)).capacity - taken.total) // 1
+            self._take(order, walk(iter([(ticks, free)] if free > 0 else ()), order.remaining), taken, at)
         if order.is_open:
             self.cancel(order, at)
 

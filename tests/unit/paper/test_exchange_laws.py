@@ -120,7 +120,7 @@ def run(floor: Floor, program: list[Action], *, cuts: bool = True) -> None:
     floor.advance(130_000)
 
 
-laws = configure(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+laws = configure(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _by_order(fills: list[Fill]) -> dict[str, list[Fill]]:
