@@ -60,3 +60,16 @@ fi
 if [ "$group" = dev ] && ! command -v strace >/dev/null; then
   apt_install strace || say "no strace: tests of kill -9, failing calls and power cuts will be skipped. On Debian or Ubuntu: apt-get install strace"
 fi
+if [ "$group" = dev ] && ! cmp -s tests/judges_npm/package-lock.json .venv/judges_npm/package-lock.json; then
+  # A client of another language that judges the paper venue, exactly as locked.
+  if command -v npm >/dev/null; then
+    mkdir -p .venv/judges_npm && cp tests/judges_npm/package.json .venv/judges_npm/
+    if (cd .venv/judges_npm && cp ../../tests/judges_npm/package-lock.json . && npm ci --ignore-scripts --no-audit --no-fund >/dev/null 2>&1); then
+      say "the Node client that judges the paper venue is installed"
+    else
+      rm -rf .venv/judges_npm; say "the Node client that judges the paper venue could not be installed: its test will be skipped"
+    fi
+  else
+    say "no Node.js: the Node client's judgement of the paper venue will be skipped"
+  fi
+fi
