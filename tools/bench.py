@@ -13,6 +13,7 @@ from tools.bench_books import atomic_bench, ledger_bench
 from tools.bench_engine import engine_bench
 from tools.bench_processes import request_bench, start_bench
 from tools.bench_quotes import quotes_bench
+from tools.bench_venue import venue_bench
 from tools.figures import Measure, report_measures
 
 PARTS: Mapping[str, Callable[[Path], tuple[Measure, ...]]] = {
@@ -22,6 +23,7 @@ PARTS: Mapping[str, Callable[[Path], tuple[Measure, ...]]] = {
     "atomic": atomic_bench,
     "ledger": ledger_bench,
     "start": start_bench,
+    "venue": venue_bench,
 }
 """Name → (an empty folder) → what was measured."""
 
