@@ -6,22 +6,19 @@ import msgpack
 import numpy as np
 from aiohttp import web
 
-from tbot_bot.paper.market import Ints, SessionBars, trade_counts
-from tbot_bot.paper.sessions import MINUTE_MS, completed_minutes
+from tbot_bot.paper.market import Floats, Ints, SessionBars, trade_counts
+from tbot_bot.paper.sessions import MINUTE_MS, completed_minutes, midnight_ms
 from tbot_bot.paper.snapshots import quote_sizes, tape_of, trade_sizes
-from tbot_bot.paper.stream_hub import Client, serve
+from tbot_bot.paper.stream_hub import Client, Manner, serve
+from tbot_bot.paper.stream_session import DataSessions, as_json, error, pack, timestamp, wants_msgpack
 from tbot_bot.paper.venue import Venue
 
-CHANNELS = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors")
+FEEDS = ("iex", "sip", "delayed_sip")
+MINUTE_CHANNELS = ("bars", "dailyBars", "statuses", "lulds")
 FRAME_MESSAGES = 2000
 REFRESH_S = 1.0
-_ERRORS = {
-    400: "invalid syntax",
-    401: "not authenticated",
-    402: "auth failed",
-    403: "already authenticated",
-    407: "slow client",
-}
+BAND = 0.05
+WIDE_FIRST_MINUTES, WIDE_LAST_MINUTES = 15, 25
 
 
 class DataStream:
@@ -30,6 +27,7 @@ class DataStream:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
         self.clients: set[Client] = set()
+        self._sessions = DataSessions(venue, self.clients)
         self._symbols = [item.symbol for item in venue.market.instruments]
         self._tapes = [tape_of(item.exchange) for item in venue.market.instruments]
         self._bars_until = venue.clock.now_ms()
@@ -44,7 +42,7 @@ class DataStream:
         start, self._bars_until = self._bars_until, now_ms
         if now_ms <= start:
             return
-        listening = any(client.channels.get("bars") for client in self.clients)
+        listening = any(client.channels.get(name) for client in self.clients for name in MINUTE_CHANNELS)
         for day in self._venue.view.days[self._venue.view.position(start) :]:
             if day.close_ms <= start or not listening:
                 continue
@@ -53,22 +51,58 @@ class DataStream:
             bars = self._venue.market.session(day.day)
             for minute in completed_minutes(day, max(start, day.open_ms), now_ms):
                 self._broadcast("bars", self._minute(bars, minute))
+                self._broadcast("dailyBars", self._session_so_far(bars, minute))
+                self._broadcast("lulds", self._bands(bars, minute))
                 self._send_statuses(bars, minute)
 
     def _minute(self, bars: SessionBars, minute: int) -> dict[str, bytes]:
         rows = self._wanted("bars")
         rows = rows[bars.volume[rows, minute] > 0]
-        stamp = _timestamp(bars.open_ms + minute * MINUTE_MS)
-        fields = [array[rows, minute] for array in (bars.open, bars.high, bars.low, bars.close)]
-        volume = bars.volume[rows, minute]
-        vwap = (fields[1] + fields[2] + fields[3]) / 3e4
-        columns = (rows, *(array / 1e4 for array in fields), volume, trade_counts(volume), vwap)
+        fields = [array[rows, minute] for array in (bars.open, bars.high, bars.low, bars.close, bars.volume)]
+        vwap = (fields[1] + fields[2] + fields[3]) / 3
+        return self._bars("b", bars.open_ms + minute * MINUTE_MS, rows, fields, vwap)
+
+    def _session_so_far(self, bars: SessionBars, minute: int) -> dict[str, bytes]:
+        rows = self._wanted("dailyBars")
+        if not len(rows):
+            return {}
+        totals = self._venue.view.totals(bars.open_ms + minute * MINUTE_MS)
+        rows = rows[totals.volume[rows, minute] > 0]
+        volume = totals.volume[rows, minute]
+        fields = [
+            bars.open[rows, totals.first[rows]],
+            totals.high[rows, minute],
+            totals.low[rows, minute],
+            bars.close[rows, totals.last[rows, minute]],
+            volume,
+        ]
+        return self._bars("d", midnight_ms(bars.day), rows, fields, totals.notional[rows, minute] / volume)
+
+    def _bars(self, kind: str, ms: int, rows: Ints, fields: Sequence[Ints], vwap: Floats) -> dict[str, bytes]:
+        """`fields`: open, high, low, close in ticks, and volume."""
+        stamp = timestamp(ms)
+        volume = fields[4]
+        columns = (rows, *(array / 1e4 for array in fields[:4]), volume, trade_counts(volume), vwap / 1e4)
         messages = {}
         for row, o, h, lo, c, v, n, vw in zip(*(column.tolist() for column in columns), strict=True):
             name = self._symbols[row]
             if name not in self._venue.faults.halted:
-                bar = {"T": "b", "S": name, "o": o, "h": h, "l": lo, "c": c, "v": v, "t": stamp, "n": n}
-                messages[name] = _pack(bar | {"vw": round(vw, 6)})
+                bar = {"T": kind, "S": name, "o": o, "h": h, "l": lo, "c": c, "v": v, "t": stamp, "n": n}
+                messages[name] = pack(bar | {"vw": round(vw, 6)})
+        return messages
+
+    def _bands(self, bars: SessionBars, minute: int) -> dict[str, bytes]:
+        """Limit up and limit down around the minute's close, twice as wide near the open and the close."""
+        rows = self._wanted("lulds")
+        rows = rows[bars.volume[rows, minute] > 0]
+        wide = minute < WIDE_FIRST_MINUTES or minute >= bars.minutes - WIDE_LAST_MINUTES
+        band = BAND * 2 if wide else BAND
+        stamp = timestamp(bars.open_ms + (minute + 1) * MINUTE_MS)
+        messages = {}
+        for row, price in zip(rows.tolist(), (bars.close[rows, minute] / 1e4).tolist(), strict=True):
+            up, down = round(price * (1 + band), 2), round(price * (1 - band), 2)
+            luld = {"T": "l", "S": self._symbols[row], "u": up, "d": down, "i": "B", "t": stamp, "z": self._tapes[row]}
+            messages[self._symbols[row]] = pack(luld)
         return messages
 
     def send_quotes(self, now_ms: int, real_s: float) -> None:
@@ -82,7 +116,7 @@ class DataStream:
         due &= (price > 0) & ~bars.halted[wanted, minute]
         rows, price, bid, ask = wanted[due], price[due], bid[due], ask[due]
         self._price[rows], self._sent_at[rows] = price, real_s
-        stamp = _timestamp(now_ms)
+        stamp = timestamp(now_ms)
         self._broadcast("quotes", self._quotes(rows, bid, ask, stamp, now_ms))
         self._broadcast("trades", self._trades(rows, price, stamp, now_ms))
 
@@ -92,7 +126,7 @@ class DataStream:
         bid_size, ask_size = quote_sizes(rows, now_ms)
         columns = (rows, bid / 1e4, ask / 1e4, bid_size, ask_size)
         return {
-            self._symbols[row]: _pack(
+            self._symbols[row]: pack(
                 {
                     "T": "q",
                     "S": self._symbols[row],
@@ -116,7 +150,7 @@ class DataStream:
             return {}
         columns = (rows, price / 1e4, trade_sizes(rows, now_ms))
         return {
-            self._symbols[row]: _pack(
+            self._symbols[row]: pack(
                 {
                     "T": "t",
                     "S": self._symbols[row],
@@ -138,12 +172,14 @@ class DataStream:
         following = min(minute + 1, bars.minutes - 1)
         halted = {self._symbols[row] for row in np.flatnonzero(bars.halted[:, following]).tolist()}
         halted |= self._venue.faults.halted
-        stamp = _timestamp(bars.open_ms + following * MINUTE_MS)
+        stamp = timestamp(bars.open_ms + following * MINUTE_MS)
         messages = {}
         for name in halted ^ self._halted:
+            row = self._venue.market.index.get(name)
+            tape = "B" if row is None else self._tapes[row]
             code, text, reason = ("H", "Trading Halt", "T1") if name in halted else ("T", "Trading Resumption", "")
-            status = {"T": "s", "S": name, "sc": code, "sm": text, "rc": reason, "rm": "", "z": "C", "t": stamp}
-            messages[name] = _pack(status)
+            status = {"T": "s", "S": name, "sc": code, "sm": text, "rc": reason, "rm": "", "z": tape, "t": stamp}
+            messages[name] = pack(status)
         self._halted = halted
         self._broadcast("statuses", messages)
 
@@ -166,56 +202,14 @@ class DataStream:
                 continue
             mine = [message for name, message in messages.items() if "*" in names or name in names]
             for at in range(0, len(mine), FRAME_MESSAGES):
-                client.send(_frame(mine[at : at + FRAME_MESSAGES]), _error(407))
+                client.send(_frame(mine[at : at + FRAME_MESSAGES]), error(407))
 
     # Receiving
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        return await serve(request, self.clients, _pack([{"T": "success", "msg": "connected"}]), self._act)
-
-    def _act(self, client: Client, data: str | bytes) -> None:
-        try:
-            message = msgpack.unpackb(data) if isinstance(data, bytes) else None
-        except (ValueError, msgpack.UnpackException):
-            message = None
-        action = message.get("action") if isinstance(message, Mapping) else None
-        if not isinstance(message, Mapping) or action not in ("auth", "subscribe", "unsubscribe"):
-            client.send(_error(400))
-        elif action == "auth":
-            self._authenticate(client, str(message.get("key", "")), str(message.get("secret", "")))
-        elif not client.account:
-            client.send(_error(401))
-        else:
-            _subscribe(client, message, add=action == "subscribe")
-
-    def _authenticate(self, client: Client, key: str, secret: str) -> None:
-        if client.account:
-            client.send(_error(403))
-            return
-        account = self._venue.authenticate(key, secret)
-        if account is None:
-            client.send(_error(402))
-            return
-        client.account = account.id
-        client.send(_pack([{"T": "success", "msg": "authenticated"}]))
-
-
-def _subscribe(client: Client, message: Mapping[str, object], *, add: bool) -> None:
-    for channel in CHANNELS:
-        asked = message.get(channel)
-        names = {str(name) for name in asked} if isinstance(asked, Sequence) and not isinstance(asked, str) else set()
-        held = client.channels.setdefault(channel, set())
-        client.channels[channel] = held | names if add else held - names
-    client.send(_pack([{"T": "subscription", **{name: sorted(client.channels[name]) for name in CHANNELS}}]))
-
-
-def _timestamp(ms: int) -> msgpack.Timestamp:
-    return msgpack.Timestamp(ms // 1000, ms % 1000 * 1_000_000)
-
-
-def _pack(value: object) -> bytes:
-    packed: bytes = msgpack.packb(value)
-    return packed
+        encode = None if wants_msgpack(request) else as_json
+        hello = pack([{"T": "success", "msg": "connected"}])
+        return await serve(request, self.clients, Manner(hello, self._sessions.act, error(404), encode))
 
 
 def _frame(messages: Sequence[bytes]) -> bytes:
@@ -224,10 +218,6 @@ def _frame(messages: Sequence[bytes]) -> bytes:
     return header + b"".join(messages)
 
 
-def _error(code: int) -> bytes:
-    return _pack([{"T": "error", "code": code, "msg": _ERRORS[code]}])
-
-
 def add_routes(app: web.Application, stream: DataStream) -> None:
-    app.router.add_get("/v2/iex", stream.handle)
-    app.router.add_get("/v2/sip", stream.handle)
+    for feed in FEEDS:
+        app.router.add_get(f"/v2/{feed}", stream.handle)

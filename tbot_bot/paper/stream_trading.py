@@ -9,10 +9,11 @@ from aiohttp import web
 from tbot_bot.paper.book import OrderEvent
 from tbot_bot.paper.market import asset_id
 from tbot_bot.paper.render import Json, event_json
-from tbot_bot.paper.stream_hub import Client, serve
+from tbot_bot.paper.stream_hub import Client, Manner, serve
 from tbot_bot.paper.venue import Venue
 
 CHANNEL = "trade_updates"
+_LATE = json.dumps({"stream": "authorization", "data": {"action": "authenticate", "status": "unauthorized"}}).encode()
 
 
 class TradingStream:
@@ -46,7 +47,7 @@ class TradingStream:
                 client.send(frame)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        return await serve(request, self.clients, b"", self._act)
+        return await serve(request, self.clients, Manner(b"", self._act, late=_LATE))
 
     def _act(self, client: Client, data: str | bytes) -> None:
         try:

@@ -116,9 +116,12 @@ def test_minute_bars_and_quotes_arrive_and_agree_with_rest(moving_venue: Running
     assert abs(quotes[-1].bid_price - price_of(moving_venue, "SPY")) < 5
 
 
+MSGPACK = {"Content-Type": "application/msgpack"}
+
+
 async def raw(url: str, *messages: Any) -> list[Any]:
     """Sends raw frames to the data stream and returns one answer for each, after the greeting."""
-    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+    async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=MSGPACK) as socket:
         await socket.receive_bytes()
         answers = []
         for message in messages:
@@ -173,7 +176,7 @@ def test_a_client_that_does_not_read_holds_up_nobody(moving_venue: RunningVenue)
     async def sleepy() -> None:
         async with (
             aiohttp.ClientSession() as session,
-            session.ws_connect(moving_venue.stream_url + "/v2/iex") as socket,
+            session.ws_connect(moving_venue.stream_url + "/v2/iex", headers=MSGPACK) as socket,
         ):
             await socket.send_bytes(msgpack.packb({"action": "auth", "key": KEY, "secret": SECRET}))
             await socket.send_bytes(msgpack.packb({"action": "subscribe", "bars": names}))
