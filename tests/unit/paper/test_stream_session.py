@@ -13,7 +13,7 @@ import pytest
 
 from tbot_bot.paper import stream_hub
 from tbot_bot.paper.settings import VenueSettings
-from tests.unit.paper.conftest import KEY, SECRET, RunningVenue, start_venue
+from tests.unit.paper.conftest import KEY, SECRET, RunningVenue, start_venue, wait_for
 from tests.unit.paper.test_streams import MSGPACK
 
 AUTH = {"action": "auth", "key": KEY, "secret": SECRET}
@@ -45,6 +45,13 @@ async def wire(venue: RunningVenue, feed: str = "iex") -> AsyncIterator[Wire]:
         found = Wire(socket)
         assert (await found.next())[0]["msg"] == "connected"
         yield found
+
+
+def reach(venue: RunningVenue, moment: str) -> None:
+    """Skips there and waits until the stream has told what lies before."""
+    venue.skip(moment)
+    server: Any = venue.server
+    wait_for(lambda: server._face._data._bars_until >= server.venue.clock.now_ms())
 
 
 @pytest.fixture
@@ -147,7 +154,7 @@ async def minute_of(venue: RunningVenue, found: Wire, moment: str) -> list[Any]:
 
 def test_each_minute_has_a_bar_the_sessions_bar_and_its_bands(venue: RunningVenue) -> None:
     async def go() -> list[Any]:
-        await asyncio.to_thread(venue.skip, "2026-01-05T15:00:30Z")
+        await asyncio.to_thread(reach, venue, "2026-01-05T15:00:30Z")
         async with wire(venue) as found:
             await found.ask(AUTH)
             await found.ask({"action": "subscribe", "bars": ["SPY"], "dailyBars": ["*"], "lulds": ["SPY"]})
@@ -167,11 +174,11 @@ def test_each_minute_has_a_bar_the_sessions_bar_and_its_bands(venue: RunningVenu
 
 def test_halts_are_told_without_any_bars(venue: RunningVenue) -> None:
     async def go() -> list[Any]:
-        await asyncio.to_thread(venue.skip, "2026-01-05T15:00:30Z")
+        await asyncio.to_thread(reach, venue, "2026-01-05T15:00:30Z")
         async with wire(venue) as found:
             await found.ask(AUTH)
             await found.ask({"action": "subscribe", "statuses": ["SPY"]})
-            await asyncio.to_thread(venue.admin, "POST", "/faults", {"halt": "SPY"})
+            assert (await asyncio.to_thread(venue.admin, "POST", "/faults", {"halt": "SPY"})).status_code == 200
             await asyncio.to_thread(venue.skip, "2026-01-05T15:01:30Z")
             told: list[Any] = await found.next()
             await asyncio.to_thread(venue.admin, "POST", "/faults", {"resume": "SPY"})
@@ -183,7 +190,7 @@ def test_halts_are_told_without_any_bars(venue: RunningVenue) -> None:
 
 def test_a_client_that_does_not_ask_for_msgpack_reads_and_writes_json(venue: RunningVenue) -> None:
     async def go() -> None:
-        await asyncio.to_thread(venue.skip, "2026-01-05T15:00:30Z")
+        await asyncio.to_thread(reach, venue, "2026-01-05T15:00:30Z")
         async with aiohttp.ClientSession() as session, session.ws_connect(f"{venue.stream_url}/v2/iex") as socket:
             assert json.loads(await socket.receive_str())[0]["msg"] == "connected"
             await socket.send_str("no json")
