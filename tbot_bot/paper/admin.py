@@ -1,12 +1,14 @@
 """The venue's own port for its operator: health, the virtual clock, faults. Loopback only, never the public port."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 
 from aiohttp import web
 
 from tbot_bot.paper.book import dump
 from tbot_bot.paper.faults import apply
+from tbot_bot.paper.market_events import disturbance, split
 from tbot_bot.paper.refusal import invalid
 from tbot_bot.paper.sessions import rfc3339
 from tbot_bot.paper.settings import MAX_SPEED
@@ -37,6 +39,8 @@ class Admin:
                 web.post("/faults", self.set_faults),
                 web.delete("/faults", self.clear_faults),
                 web.get("/truth", self.truth),
+                web.get("/market/events", self.events),
+                web.post("/market/events", self.add_event),
             ]
         )
         return app
@@ -102,6 +106,24 @@ class Admin:
             }
         )
 
+    async def events(self, request: web.Request) -> web.Response:
+        return answer([asdict(event) for event in self._venue.market.events])
+
+    async def add_event(self, request: web.Request) -> web.Response:
+        """`symbol` with `split` (new shares for an old one), or `percent` to jump by and `halt_minutes` before it."""
+        body, now = await _object(request), self._venue.sync()
+        symbol, view = str(body.get("symbol", "")), self._venue.view
+        if symbol not in self._venue.market.index:
+            return refuse(invalid(f"symbol {symbol[:20]!r} is not listed"))
+        if "split" in body:
+            ratio = _number(body, "split", Decimal("0.01"), Decimal(100))
+            self._venue.happen(split(view, symbol, ratio, now))
+        else:
+            percent = _number(body, "percent", Decimal(-99), Decimal(1000))
+            minutes = int(_number(body, "halt_minutes", Decimal(0), Decimal(390)))
+            self._venue.happen(disturbance(view, symbol, float(percent), minutes, now))
+        return await self.events(request)
+
     async def faults(self, request: web.Request) -> web.Response:
         return answer(self._venue.faults.describe())
 
@@ -120,6 +142,16 @@ class Admin:
         self._venue.sync()
         self._venue.faults.clear()
         return answer(self._venue.faults.describe())
+
+
+def _number(body: Mapping[str, object], name: str, least: Decimal, most: Decimal) -> Decimal:
+    try:
+        number = Decimal(str(body.get(name, 0)))
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or not least <= number <= most:
+        raise Refused(invalid(f"{name} must be a number from {least} to {most}"))
+    return number
 
 
 async def _object(request: web.Request) -> Mapping[str, object]:

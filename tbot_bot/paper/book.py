@@ -1,5 +1,6 @@
 """Orders, positions and accounts as the venue keeps them, and their form on disk."""
 
+import uuid
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Literal
@@ -109,6 +110,26 @@ class Fill:
     order_status: str
     sequence: int = 0
     fee: Decimal = ZERO
+
+
+def fill_of(order: Order, qty: Decimal, price: Decimal, at: int, fee: Decimal, sequence: int) -> Fill:
+    """Of an order that already counts it."""
+    return Fill(
+        str(uuid.uuid4()),
+        order.account,
+        order.id,
+        order.symbol,
+        order.side,
+        qty,
+        price,
+        at,
+        "fill" if order.status == "filled" else "partial_fill",
+        order.filled_qty,
+        order.remaining,
+        order.status,
+        sequence,
+        fee,
+    )
 
 
 @dataclass(frozen=True, slots=True)

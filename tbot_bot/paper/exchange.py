@@ -13,7 +13,7 @@ from functools import partial
 from heapq import heappop, heappush
 
 from tbot_bot.paper.account import Worth, traded, worth
-from tbot_bot.paper.book import ZERO, Account, Fill, Order, OrderEvent, Position
+from tbot_bot.paper.book import ZERO, Account, Fill, Order, OrderEvent, Position, fill_of
 from tbot_bot.paper.depth import Taken, affordable, depth_in, levels, walk
 from tbot_bot.paper.faults import Faults
 from tbot_bot.paper.matching import Stretch, find_touch, limit_ticks
@@ -32,6 +32,7 @@ class Exchange:
 
     `match_latency_ms`: market time, give or take a half, from an order's acceptance until it can trade;
     `report_latency_ms`: market time from an event until it is told. `fee`: what a broker charges; nothing by itself.
+    `splits`: when, of which symbol, and new shares for an old one.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Exchange:
     ) -> None:
         self.view = view
         self.faults = faults
+        self.splits: list[tuple[int, str, Decimal]] = []
         self.fee: Fee = lambda order, qty, price: ZERO
         self._latency = match_latency_ms
         self._report_latency = report_latency_ms
@@ -165,6 +167,26 @@ class Exchange:
 
     def advance(self, now_ms: int) -> None:
         """Matches everything up to `now_ms` and commits."""
+        for at_ms, symbol, ratio in self.splits:
+            if self.matched_ms < at_ms <= now_ms:
+                self._match(at_ms - 1)
+                self._split(symbol, ratio, at_ms)
+        self._match(now_ms)
+
+    def _split(self, symbol: str, ratio: Decimal, at_ms: int) -> None:
+        """Every old share becomes `ratio` shares, fractions too, at the same cost; open orders end."""
+        for order in list(self.open.values()):
+            if order.symbol == symbol:
+                self._end(order, "canceled", at_ms)
+        for account in self.accounts.values():
+            if symbol in account.positions:
+                held = account.positions[symbol]
+                account.positions[symbol] = Position(symbol, held.qty * ratio, held.cost)
+                self._changes.positions[(account.id, symbol)] = account.positions[symbol]
+        self.matched_ms = at_ms
+        self.commit()
+
+    def _match(self, now_ms: int) -> None:
         if now_ms <= self.matched_ms:
             return
         start = self.matched_ms
@@ -319,22 +341,7 @@ class Exchange:
             account.positions[order.symbol] = position
         fee = self.fee(order, qty, price)
         account.cash -= signed * price + fee
-        fill = Fill(
-            str(uuid.uuid4()),
-            account.id,
-            order.id,
-            order.symbol,
-            order.side,
-            qty,
-            price,
-            at,
-            "fill" if done else "partial_fill",
-            order.filled_qty,
-            order.remaining,
-            order.status,
-            len(self.fills) + 1,
-            fee,
-        )
+        fill = fill_of(order, qty, price, at, fee, len(self.fills) + 1)
         self.fills.append(fill)
         self._changes.fills.append(fill)
         self._changes.positions[(account.id, order.symbol)] = position

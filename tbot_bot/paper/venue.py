@@ -14,6 +14,7 @@ from tbot_bot.paper.clock import VirtualClock
 from tbot_bot.paper.exchange import Exchange
 from tbot_bot.paper.faults import Faults
 from tbot_bot.paper.market import Market
+from tbot_bot.paper.market_events import EventfulMarket, MarketEvent
 from tbot_bot.paper.market_replay import ReplayFile, ReplayMarket, describe_days
 from tbot_bot.paper.market_synthetic import SyntheticMarket
 from tbot_bot.paper.sessions import MINUTE_MS, TradingCalendar, TradingDay, calendar_around
@@ -30,7 +31,7 @@ ADV_SESSIONS = 20
 class Venue:
     settings: VenueSettings
     calendar: TradingCalendar
-    market: Market
+    market: EventfulMarket
     view: MarketView
     clock: VirtualClock
     store: Store
@@ -68,6 +69,11 @@ class Venue:
         traded = set(self.market.days)
         return [day.day for day in self.calendar.before(today, count) if day.day in traded]
 
+    def happen(self, event: MarketEvent) -> None:
+        """Has something happen to the market, also after a restart."""
+        self.store.put("market_events", self.market.add(event))
+        self.exchange.splits = _splits(self.market)
+
     def set_speed(self, speed: Decimal) -> None:
         self.clock.set_speed(speed)
 
@@ -86,9 +92,10 @@ def _digest(text: str) -> str:
 
 def build_venue(settings: VenueSettings) -> Venue:
     """Opens the state and goes on where it stopped. Raises ConfigInvalid, DataInvalid, sqlite3.Error."""
-    calendar, market, first = _market(settings)
-    days = _days(calendar, market, first)
+    calendar, plain, first = _market(settings)
+    days = _days(calendar, plain, first)
     store = Store(settings.state_dir)
+    market = EventfulMarket(plain, store.get("market_events"))
     begin = int(store.get("mark_ms") or days[0].open_ms - settings.start_minutes * MINUTE_MS)
     running = store.get("running")
     clock = VirtualClock(
@@ -102,6 +109,7 @@ def build_venue(settings: VenueSettings) -> Venue:
     )
     view, faults = MarketView(market, days), Faults()
     exchange = Exchange(view, store, faults, clock.now_ms(), settings.match_latency_ms, settings.report_latency_ms)
+    exchange.splits = _splits(market)
     return Venue(
         settings,
         calendar,
@@ -114,6 +122,10 @@ def build_venue(settings: VenueSettings) -> Venue:
         Admission(exchange, calendar),
         {account.key_id: account for account in exchange.accounts.values()},
     )
+
+
+def _splits(market: EventfulMarket) -> list[tuple[int, str, Decimal]]:
+    return [(event.at_ms, event.symbol, Decimal(str(event.split))) for event in market.events if event.split]
 
 
 def first_session(settings: VenueSettings) -> date:

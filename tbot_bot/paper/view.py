@@ -53,6 +53,10 @@ class MarketView:
         """Index of that session among `days`."""
         return min(bisect_right(self._ends, now_ms - 1), len(self.days) - 1)
 
+    def day_end(self, position: int) -> int:
+        """The last instant of a session's virtual day."""
+        return self._ends[position]
+
     def bars(self, now_ms: int) -> SessionBars:
         return self.market.session(self.day(now_ms).day)
 

@@ -13,6 +13,7 @@ from tbot_bot.paper.admission import Admission
 from tbot_bot.paper.book import Account, Fill, Order, OrderEvent, Side
 from tbot_bot.paper.exchange import Exchange
 from tbot_bot.paper.faults import Faults
+from tbot_bot.paper.market_events import EventfulMarket
 from tbot_bot.paper.market_synthetic import SyntheticMarket
 from tbot_bot.paper.orders import NewOrder
 from tbot_bot.paper.refusal import Refusal
@@ -75,7 +76,8 @@ class Floor:
     def __post_init__(self) -> None:
         days = calendar().between(FIRST, date(2026, 1, 9))
         self.days: Sequence[TradingDay] = days
-        self.view = MarketView(market(self.seed), days)
+        self.market = EventfulMarket(market(self.seed), None)
+        self.view = MarketView(self.market, days)
         self._open()
         self.account: Account = self.exchange.open_account("key", "digest", CASH, self.now)
 
