@@ -11,7 +11,7 @@ import numpy as np
 from tbot_bot.paper.market import DailyBars, Floats, Ints, SessionBars, trade_counts
 from tbot_bot.paper.paging import Window
 from tbot_bot.paper.refusal import invalid
-from tbot_bot.paper.sessions import MINUTE_MS, NEW_YORK, midnight_ms, rfc3339, utc
+from tbot_bot.paper.sessions import MINUTE_MS, NEW_YORK, TradingDay, midnight_ms, rfc3339, utc
 from tbot_bot.paper.snapshots import bar_text
 from tbot_bot.paper.venue import HISTORY_SESSIONS, Venue
 from tbot_bot.paper.web import Refused
@@ -99,18 +99,18 @@ def minute_blocks(venue: Venue, rows: Ints, window: Window, now_ms: int, frame: 
     blocks = []
     # A bar of several minutes may begin before its session and hold some of it.
     slack = 0 if frame.is_single else 24 * 60 * MINUTE_MS
-    for bars in sessions(venue, window, now_ms, slack):
-        block = _minutes(bars, rows, now_ms)
+    for day in sessions(venue, window, now_ms, slack):
+        block = _minutes(venue.market.session(day.day), rows, now_ms)
         blocks.append(_cut(block if frame.is_single else _grouped([block], frame), window))
     return blocks
 
 
-def sessions(venue: Venue, window: Window, now_ms: int, slack_ms: int = 0) -> Iterator[SessionBars]:
+def sessions(venue: Venue, window: Window, now_ms: int, slack_ms: int = 0) -> list[TradingDay]:
     """At most the last `MINUTE_SESSIONS` before this one, and this one: those that reach into the window."""
-    for name in [*venue.past_days(now_ms, MINUTE_SESSIONS), venue.view.day(now_ms).day]:
-        day = venue.calendar.on(name)
-        if day and day.close_ms > window.start_ms and day.open_ms - slack_ms <= min(window.end_ms, now_ms):
-            yield venue.market.session(name)
+    names = [*venue.past_days(now_ms, MINUTE_SESSIONS), venue.view.day(now_ms).day]
+    days = [day for day in map(venue.calendar.on, names) if day is not None]
+    end = min(window.end_ms, now_ms)
+    return [day for day in days if day.close_ms > window.start_ms and day.open_ms - slack_ms <= end]
 
 
 def _minutes(bars: SessionBars, rows: Ints, now_ms: int) -> Block:

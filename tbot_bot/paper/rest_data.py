@@ -11,9 +11,10 @@ from tbot_bot.paper.bars import day_blocks, minute_blocks, read_timeframe, row_b
 from tbot_bot.paper.market import Ints, SessionBars
 from tbot_bot.paper.paging import Read, Window, page_of, page_text, window_of
 from tbot_bot.paper.refusal import invalid, not_found
-from tbot_bot.paper.sessions import MINUTE_MS, midnight_ms
+from tbot_bot.paper.sessions import MINUTE_MS, TradingDay, midnight_ms
 from tbot_bot.paper.snapshots import latest_bars, latest_quotes, latest_trades, snapshots, tape_of
 from tbot_bot.paper.ticks import auction_text, auctions, quotes, trades
+from tbot_bot.paper.venue import Venue
 from tbot_bot.paper.view import MarketView
 from tbot_bot.paper.web import VENUE, Refused, choice_of, csv_of
 
@@ -158,26 +159,29 @@ async def _history(request: web.Request, name: str, draw: Draw) -> web.Response:
     names, rows = _sorted_rows(request)
 
     def read_page() -> str:
-        held = list(sessions(venue, window, now))
-        read = _tick_reader(held, rows.tolist(), window, now, draw)
+        read = _tick_reader(venue, rows.tolist(), window, now, draw)
         page, token = page_of(names, window, name[0].upper(), read)
         return page_text(name, page, token, request.match_info.get("symbol"))
 
     return text_answer(await asyncio.to_thread(read_page))
 
 
-def _tick_reader(held: Sequence[SessionBars], rows: Sequence[int], window: Window, now_ms: int, draw: Draw) -> Read:
+def _tick_reader(venue: Venue, rows: Sequence[int], window: Window, now_ms: int, draw: Draw) -> Read:
+    """Sessions are read when a page gets to them: all of them at once would not fit into memory."""
+    days = sessions(venue, window, now_ms)
+
     def read(at: int, after: int | None) -> Iterator[tuple[int, str]]:
         low, high = window.start_ms * 1000, min(window.end_ms, now_ms) * 1000
         if after is not None and window.descending:
             high = min(high, after)
         elif after is not None:
             low = max(low, after)
-        for bars in reversed(held) if window.descending else held:
-            start = bars.open_ms * 1000
-            complete = max(0, min(bars.minutes, (now_ms - bars.open_ms) // MINUTE_MS))
+        for day in reversed(days) if window.descending else days:
+            start, complete = day.open_ms * 1000, _complete(day, now_ms)
             first, last = max(0, (low - start) // _US_PER_MINUTE), min(complete - 1, (high - start) // _US_PER_MINUTE)
-            minutes = range(first, last + 1)
+            if first > last:
+                continue
+            bars, minutes = venue.market.session(day.day), range(first, last + 1)
             for minute in reversed(minutes) if window.descending else minutes:
                 items = draw(bars, rows[at], minute)
                 for us, text in reversed(items) if window.descending else items:
@@ -187,23 +191,30 @@ def _tick_reader(held: Sequence[SessionBars], rows: Sequence[int], window: Windo
     return read
 
 
+def _complete(day: TradingDay, now_ms: int) -> int:
+    """How many of the session's minutes are complete."""
+    return max(0, min(day.minutes, (now_ms - day.open_ms) // MINUTE_MS))
+
+
 async def get_auctions(request: web.Request) -> web.Response:
     """Opening and closing auctions of each session."""
     venue = request.app[VENUE]
     now = venue.clock.now_ms()
     window = window_of(request, now)
     names, rows = _sorted_rows(request)
-    tapes = [item.exchange for item in venue.market.instruments]
+    places = [_EXCHANGES.get(venue.market.instruments[row].exchange, "V") for row in rows.tolist()]
 
     def read_page() -> str:
-        held = list(sessions(venue, window, now))
+        found: list[list[tuple[int, str]]] = [[] for _ in names]
+        for day in sessions(venue, window, now):
+            bars, complete = venue.market.session(day.day), _complete(day, now)
+            for at, row in enumerate(rows.tolist()):
+                auction = auctions(bars, row, places[at], complete)
+                if auction is not None:
+                    found[at].append((day.open_ms * 1000, auction_text(auction)))
 
         def read(at: int, after: int | None) -> Iterator[tuple[int, str]]:
-            for bars in reversed(held) if window.descending else held:
-                complete = max(0, min(bars.minutes, (now - bars.open_ms) // MINUTE_MS))
-                found = auctions(bars, int(rows[at]), _EXCHANGES.get(tapes[int(rows[at])], "V"), complete)
-                if found is not None:
-                    yield bars.open_ms * 1000, auction_text(found)
+            return reversed(found[at]) if window.descending else iter(found[at])
 
         page, token = page_of(names, window, "A", read)
         return page_text("auctions", page, token, request.match_info.get("symbol"))
