@@ -19,7 +19,7 @@ from tbot_bot.paper.faults import Faults
 from tbot_bot.paper.matching import Stretch, find_touch, limit_ticks
 from tbot_bot.paper.sessions import TradingDay
 from tbot_bot.paper.store import Changes, Store
-from tbot_bot.paper.view import THIRD_MS, MarketView, Segment, dollars, path_price
+from tbot_bot.paper.view import THIRD_MS, MarketView, Segment, dollars, path_price, reach
 
 Listener = Callable[[OrderEvent], None]
 Fee = Callable[[Order, Decimal, Decimal], Decimal]
@@ -263,12 +263,12 @@ class Exchange:
         return self._latency // 2 + order.sequence * 40_503 % (self._latency + 1)
 
     def _touch_at(self, order: Order, start: int, segment: Segment) -> int | None:
-        row, bars = self.view.market.index[order.symbol], segment.bars
-        if self._is_halted(order.symbol, row, segment) or not path_price(bars, row, start):
+        row, bars, minute = self.view.market.index[order.symbol], segment.bars, segment.minute
+        if not bars.open[row, minute] or self._is_halted(order.symbol, row, segment):
             return None
-        elected = order.triggered
+        elected, (low, high) = order.triggered, reach(bars, row, minute)
         price, quote = partial(path_price, bars, row), partial(self.view.quote_in, bars, row)
-        at = find_touch(order, Stretch(start, segment.end_ms - 1, price, quote))
+        at = find_touch(order, Stretch(start, segment.end_ms - 1, low, high, price, quote))
         if order.triggered != elected:
             self._changes.orders[order.id] = order
         elif order.type == "trailing_stop":

@@ -10,10 +10,13 @@ from tbot_bot.paper.view import CENT_TICKS, Quote, dollars, to_ticks
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Instants `start` to `last` in milliseconds, between which prices move one way only; price and quote in ticks."""
+    """Instants `start` to `last` in milliseconds, between which prices move one way only and stay within `low` and
+    `high`; all prices in ticks."""
 
     start: int
     last: int
+    low: int
+    high: int
     price: Callable[[int], int]
     quote: Callable[[int], Quote]
 
@@ -22,6 +25,8 @@ def find_touch(order: Order, stretch: Stretch) -> int | None:
     """The first instant at which the order finds a counterpart; None while it rests.
 
     Moves a trailing stop's high-water mark and marks an elected stop."""
+    if _out_of_reach(order, stretch):
+        return None
     if order.type == "trailing_stop" and not order.triggered:
         _trail(order, stretch.price(stretch.start))
     start = stretch.start
@@ -38,6 +43,17 @@ def find_touch(order: Order, stretch: Stretch) -> int | None:
     if order.side == "buy":
         return _first(lambda ms: stretch.quote(ms).ask <= limit, start, stretch.last)
     return _first(lambda ms: stretch.quote(ms).bid >= limit, start, stretch.last)
+
+
+def _out_of_reach(order: Order, stretch: Stretch) -> bool:
+    """Most resting orders are: known without a look at the path. An ask is above the price, a bid below it."""
+    if order.type == "limit":
+        limit = limit_ticks(order)
+        return limit is not None and (limit < stretch.low if order.side == "buy" else limit > stretch.high)
+    if order.type in ("stop", "stop_limit") and not order.triggered and order.stop_price is not None:
+        stop = to_ticks(order.stop_price)
+        return stop > stretch.high if order.side == "buy" else stop < stretch.low
+    return False
 
 
 def limit_ticks(order: Order) -> int | None:

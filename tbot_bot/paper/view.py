@@ -171,6 +171,12 @@ def path_price(bars: SessionBars, row: int, now_ms: int) -> int:
     return min(max(price, min(left, right)), max(left, right))
 
 
+def reach(bars: SessionBars, row: int, minute: int) -> tuple[int, int]:
+    """Ticks between which a minute's path stays, even where a bar's range leaves its ends out."""
+    first, last = int(bars.open[row, minute]), int(bars.close[row, minute])
+    return min(int(bars.low[row, minute]), first, last), max(int(bars.high[row, minute]), first, last)
+
+
 def _point(bars: SessionBars, row: int, minute: int, corner: int) -> int:
     """The path's corners in a minute: 0 its open, 1 and 2 its extremes, 3 its close."""
     if corner == 0:

@@ -39,7 +39,7 @@ def line(first: int, last: int, half: int = 0) -> Stretch:
     def quote(ms: int) -> Quote:
         return Quote((price(ms) - half) // 100 * 100, -(-(price(ms) + half) // 100) * 100)
 
-    return Stretch(0, LAST, price, quote)
+    return Stretch(0, LAST, min(first, last), max(first, last), price, quote)
 
 
 def at(first: float, last: float, half: float = 0) -> Stretch:
