@@ -9,6 +9,7 @@ from tbot_bot.paper import (
     rest_account,
     rest_assets,
     rest_data,
+    rest_markets,
     rest_orders,
     rest_positions,
     rest_reference,
@@ -75,6 +76,7 @@ class AlpacaFace:
             rest_watchlists,
             rest_reference,
             rest_data,
+            rest_markets,
         ):
             part.add_routes(app)
         stream_data.add_routes(app, self._data)

@@ -190,6 +190,17 @@ def test_account_assets_and_times(call: Caller) -> None:
     call("GET", "/v2/options/contracts", 404)
 
 
+def test_clocks_and_calendars_of_markets(call: Caller) -> None:
+    call("GET", "/v3/clock", 200, markets="NYSE,NASDAQ")
+    call("GET", "/v3/clock", 200, markets="IEX", time="2026-01-04T12:00:00Z")
+    call("GET", "/v3/clock", 400, markets="LSE")
+    call("GET", "/v3/clock", 400)
+    call("GET", "/v3/calendar/NYSE", 200)
+    call("GET", "/v3/calendar/XNAS", 200, start="2026-11-25", end="2026-11-30", timezone="UTC")
+    call("GET", "/v3/calendar/NYSE", 400, start="soon")
+    call("GET", "/v3/calendar/LSE", 400)
+
+
 def test_watchlists(call: Caller) -> None:
     made = call("POST", "/v2/watchlists", 200, {"name": "mine", "symbols": ["SPY"]})
     call("POST", "/v2/watchlists", 422, {"name": "mine"})
