@@ -33,6 +33,8 @@ def settings_from(arguments: list[str]) -> VenueSettings:
     parser.add_argument("--session", type=date.fromisoformat, help="first session, YYYY-MM-DD")
     parser.add_argument("--hold", action="store_true", help="stand still until the admin port says run")
     parser.add_argument("--plan", choices=sorted(PLANS), default="open", help="rate and stream limits of accounts")
+    parser.add_argument("--match-latency-ms", type=int, default=20, help="market time until an order can trade")
+    parser.add_argument("--report-latency-ms", type=int, default=0, help="market time until an event is told")
     given = parser.parse_args(arguments)
     port = int(os.environ.get("TBOT_PAPER_PORT", "8090"))
     return VenueSettings(
@@ -46,6 +48,8 @@ def settings_from(arguments: list[str]) -> VenueSettings:
         symbols=given.symbols,
         session=given.session,
         hold=given.hold,
+        match_latency_ms=given.match_latency_ms,
+        report_latency_ms=given.report_latency_ms,
         plan=given.plan,
     )
 

@@ -98,6 +98,11 @@ class Floor:
     def advance(self, ms: int) -> None:
         self.exchange.advance(self.now + ms)
 
+    def symbol(self, place: int) -> str:
+        """Two of the busiest, then the quietest."""
+        busy = market(self.seed).session(FIRST).volume.sum(axis=1).argsort()
+        return self.view.market.instruments[int(busy[-1 - place] if place < 2 else busy[place - 2])].symbol
+
     def price(self, symbol: str) -> Decimal:
         price = self.view.price(symbol, self.now)
         assert price is not None

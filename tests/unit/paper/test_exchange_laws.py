@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tbot_bot.paper.book import ZERO, Fill, Order
 from tbot_bot.paper.depth import MIN_CAPACITY, PARTICIPATION
+from tbot_bot.paper.market_events import disturbance
 from tbot_bot.paper.sessions import MINUTE_MS
 from tbot_bot.paper.view import THIRD_MS, dollars
 from tests.unit.paper.floor import CASH, Floor, blank_order, open_floor
@@ -40,6 +41,7 @@ _complex = st.tuples(
     _shares,
     st.integers(1, 40),
     st.integers(1, 40),
+    st.one_of(st.none(), st.integers(-20, 20)),
 )
 _actions = st.one_of(
     _simple,
@@ -49,6 +51,7 @@ _actions = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from((40, 700, 2_400, 9_000, 20_000, 61_000, 400_000))),
     st.tuples(st.just("wait"), st.integers(1, 90_000)),
     st.tuples(st.just("cancel"), st.integers(0, 20)),
+    st.tuples(st.just("jump"), _symbols, st.integers(-20, 20), st.integers(0, 3)),
     st.tuples(st.just("halves"), st.integers(1, 2)),
     st.tuples(st.just("cut")),
 )
@@ -61,7 +64,7 @@ def _cents(price: Decimal, offset: int) -> Decimal:
 
 def _order(floor: Floor, action: Action, name: str) -> Any:
     _, place, side, kind, force, shares, stop, limit = action
-    symbol = floor.view.market.instruments[place].symbol
+    symbol = floor.symbol(place)
     price = floor.price(symbol)
     fields: dict[str, Any] = {"type": kind, "qty": Decimal(shares), "time_in_force": force}
     if kind in ("limit", "stop_limit"):
@@ -74,8 +77,8 @@ def _order(floor: Floor, action: Action, name: str) -> Any:
 
 
 def _complex_order(floor: Floor, action: Action, name: str) -> Any:
-    _, place, side, kind, shares, profit, loss = action
-    symbol = floor.view.market.instruments[place].symbol
+    _, place, side, kind, shares, profit, loss, limit = action
+    symbol = floor.symbol(place)
     price, sign = floor.price(symbol), 1 if (side == "buy") != (kind == "oco") else -1
     fields: dict[str, Any] = {
         "qty": Decimal(shares),
@@ -86,6 +89,8 @@ def _complex_order(floor: Floor, action: Action, name: str) -> Any:
     }
     if kind == "oto":
         fields["take_profit_limit"] = None
+    if limit is not None and kind != "oco":
+        fields |= {"type": "limit", "limit_price": _cents(price, limit)}
     return floor.submit(blank_order(symbol, side, name, **fields))
 
 
@@ -96,7 +101,7 @@ def act(floor: Floor, action: Action, name: str, *, cuts: bool = True) -> None:
     elif kind == "complex":
         _complex_order(floor, action, name)
     elif kind in ("money", "fraction"):
-        symbol = floor.view.market.instruments[action[1]].symbol
+        symbol = floor.symbol(action[1])
         amount = {"qty": None, "notional": Decimal(action[2])} if kind == "money" else {"qty": Decimal(action[2]) / 7}
         if kind == "fraction":
             amount["qty"] = (Decimal(action[2]) / 7).quantize(Decimal("0.000000001"))
@@ -107,6 +112,9 @@ def act(floor: Floor, action: Action, name: str, *, cuts: bool = True) -> None:
         orders = list(floor.exchange.open.values())
         floor.exchange.cancel(orders[action[1] % len(orders)], floor.now)
         floor.exchange.commit()
+    elif kind == "jump":
+        symbol = floor.symbol(action[1])
+        floor.market.add(disturbance(floor.view, symbol, action[2], action[3], floor.now))
     elif kind == "halves" and cuts:
         floor.faults.partial_fills = action[1]
     elif kind == "cut" and cuts:

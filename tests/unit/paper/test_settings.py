@@ -22,6 +22,8 @@ def test_a_host_that_is_not_loopback_is_refused(host: str) -> None:
         {"market": "replay"},
         {"symbols": 3},
         {"opening_cash": Decimal(0)},
+        {"match_latency_ms": -1},
+        {"report_latency_ms": 60_001},
     ],
 )
 def test_values_out_of_range_are_refused(change: dict[str, Any]) -> None:
