@@ -1,7 +1,9 @@
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
-from tbot_bot.paper.market_events import EventfulMarket, disturbance, next_minute
+from tbot_bot.paper.market_events import EventfulMarket, disturbance, next_minute, split
 from tbot_bot.paper.settings import VenueSettings
 from tests.unit.paper.conftest import RunningVenue, start_venue
 from tests.unit.paper.floor import Floor, blank_order, market, open_floor
@@ -106,6 +108,28 @@ def test_a_split_makes_more_shares_of_the_same_worth_and_survives_a_restart(sett
         assert (again["qty"], again["current_price"]) == ("12", after["current_price"])
     finally:
         venue.stop()
+
+
+@pytest.mark.parametrize(("side", "ratio", "shares"), [("buy", "0.2", "2"), ("sell", "3", "-30"), ("buy", "1.5", "15")])
+def test_a_split_of_any_ratio_keeps_what_longs_and_shorts_have_cost(side: str, ratio: str, shares: str) -> None:
+    with open_floor() as floor:
+        floor.advance(20_000)
+        floor.accept(blank_order("SPY", side, "in", qty=Decimal(10)))
+        floor.advance(1_000)
+        cost, equity = floor.account.positions["SPY"].cost, floor.exchange.worth(floor.account, floor.now).equity
+        event = split(floor.view, "SPY", Decimal(ratio), floor.now)
+        floor.market.add(event)
+        floor.exchange.splits = [(event.at_ms, "SPY", Decimal(ratio))]
+        floor.exchange.advance(event.at_ms - 1)
+        assert floor.account.positions["SPY"].qty == (10 if side == "buy" else -10)
+        floor.advance(1)
+        floor.advance(1)
+        held = floor.account.positions["SPY"]
+        assert (held.qty, held.cost) == (Decimal(shares), cost)
+        now = floor.exchange.worth(floor.account, floor.now).equity
+        assert abs(now - equity) < equity / 100
+        floor.cut()
+        assert floor.account.positions["SPY"].qty == Decimal(shares)
 
 
 @pytest.mark.parametrize(
