@@ -6,7 +6,9 @@ from typing import Any
 
 from tbot_bot.paper.refusal import Refusal, invalid
 
-STATUSES = (429, 500, 503, 504)
+STATUSES = (200, 400, 429, 500, 502, 503, 504)
+CUTS = ("before", "after", "within")
+"""The act, or within its answer: half of it arrives."""
 MANGLES = ("drop", "null", "text", "extra")
 """Named fields left out, made null, all numbers made text, unknown fields added to all objects."""
 
@@ -14,8 +16,9 @@ MANGLES = ("drop", "null", "text", "extra")
 @dataclass(slots=True)
 class Faults:
     """`http_status` answers the next `http_count` calls (of `http_method` under `http_path`, empty = any); 504 is sent
-    after the request was carried out. `cut` ("before" or "after" the act) ends the connections of the next `cut_count`
-    calls (of `cut_method`) without an answer. `mangle` (see MANGLES) changes answers while it is set; with
+    after the request was carried out, 200 says that it was not, in the words of a refusal where the protocol has such.
+    `cut` (see CUTS) ends the connections of the next `cut_count` calls (of `cut_method`) without an answer or with half
+    of it. `mangle` (see MANGLES) changes answers while it is set; with
     "drop" and "null" the comma-separated `mangle_fields`. Counts of fill messages to duplicate and to lose; each is
     used up once. `phantom_cancels`: so many next orders are taken in and yet told to be wrong. `announce`: a code of
     connectivity that a socket protocol tells all its clients. `partial_fills`: so many next orders fill in halves.
@@ -85,8 +88,8 @@ def apply(faults: Faults, body: object) -> Refusal | None:
             )
         if type(value) is not known[name] or (isinstance(value, int) and name != "clock_skew_s" and value < 0):
             return invalid(f"{name} must be a non-negative {known[name].__name__}")
-    if plain.get("cut", "") not in ("", "before", "after") or plain.get("mangle", "") not in ("", *MANGLES):
-        return invalid(f"cut must be before or after, mangle one of {', '.join(MANGLES)}")
+    if plain.get("cut", "") not in ("", *CUTS) or plain.get("mangle", "") not in ("", *MANGLES):
+        return invalid(f"cut must be one of {', '.join(CUTS)}, mangle one of {', '.join(MANGLES)}")
     if plain.get("http_status", 0) not in (0, *STATUSES):
         return invalid(f"http_status must be one of {', '.join(map(str, STATUSES))}")
     for name, value in plain.items():

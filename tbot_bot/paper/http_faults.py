@@ -28,6 +28,8 @@ async def under_faults(
     response = await act()
     if cut == "after":
         return _cut(request)
+    if cut == "within":
+        return await _halved(request, response)
     if faults.mangle and isinstance(response, web.Response) and response.content_type == "application/json":
         _mangle(faults, response)
     return refuse(status) if status else response
@@ -38,6 +40,18 @@ def _cut(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)
+
+
+async def _halved(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """All of the headers and half of the body, then the end of the connection."""
+    body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
+    headers = {"Content-Type": response.content_type, "Content-Length": str(len(body))}
+    half = web.StreamResponse(status=response.status, headers=headers)
+    await half.prepare(request)
+    await half.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return half
 
 
 def _mangle(faults: Faults, response: web.Response) -> None:

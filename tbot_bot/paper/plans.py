@@ -23,6 +23,7 @@ PLANS: Mapping[str, Plan] = {
     "open": Plan(),
     "basic": Plan(trading_requests=200, data_requests=200, symbols=30, connections=1, sip=False),
     "plus": Plan(trading_requests=200, data_requests=10_000, connections=1),
+    "sandbox": Plan(trading_requests=60, data_requests=60),
 }
 
 

@@ -28,6 +28,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _DATA_PATHS = ("/v2/stocks/", "/v1beta1/", "/v1beta3/", "/v1/")
 _STREAM_PATHS = ("/stream", "/v2/iex", "/v2/sip", "/v2/delayed_sip")
 _FAULT_MESSAGES = {
+    200: "request is being processed",
+    400: "request body format is invalid",
+    502: "bad gateway",
     429: "rate limit exceeded",
     500: "internal server error occurred",
     503: "service unavailable",

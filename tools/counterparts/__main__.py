@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from tbot_bot.paper.face import FaceMaker
+from tbot_bot.paper.plans import PLANS
 from tbot_bot.paper.server import PaperServer, serve
 from tbot_bot.paper.settings import VenueSettings
 
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--speed", type=Decimal, default=Decimal(60), help="market seconds per real second")
     parser.add_argument("--symbols", type=int, default=120)
     parser.add_argument("--seed", type=int, default=7, help="of the synthetic market")
+    parser.add_argument("--plan", choices=sorted(PLANS), default="open", help="what accounts are limited to")
     given = parser.parse_args()
     settings = VenueSettings(
         state_dir=given.state,
@@ -40,6 +42,7 @@ def main() -> int:
         seed=given.seed,
         speed=given.speed,
         hold=True,
+        plan=given.plan,
     )
     module, name = FACES[given.face]
     asyncio.run(serve(settings, _announce, cast("FaceMaker", getattr(importlib.import_module(module), name))))

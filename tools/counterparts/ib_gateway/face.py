@@ -158,7 +158,7 @@ class IbGatewayFace:
         except Unreadable as wrong:
             number = int(fields[1]) if kind in (_PLACE, 20) else int(fields[2])
             connection.send(messages.error(number, wrong.code, str(wrong)))
-        if cut == "after":
+        if cut:
             connection.abort()
 
     def _log_in(self, connection: Connection, client: int) -> None:

@@ -1,20 +1,27 @@
-"""Quotes, bars, clock, calendar and symbols."""
+"""Bars, clock, calendar and symbols."""
 
+import json
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import Any
+from itertools import groupby
 
 from aiohttp import web
 
 from tbot_bot.paper.market import Instrument
 from tbot_bot.paper.sessions import MINUTE_MS, NEW_YORK, TradingDay, utc
+from tbot_bot.paper.ticks import trades
 from tbot_bot.paper.venue import Venue
 from tbot_bot.paper.view import dollars
 from tbot_bot.paper.web import VENUE
+from tools.counterparts.tradier.quotes import EXCHANGES, get_quotes, number
 from tools.counterparts.tradier.shape import Json, Problem, answer, collapsed
 
-_EXCHANGES = {"NASDAQ": "Q", "NYSE": "N", "ARCA": "P", "AMEX": "A", "BATS": "Z"}
-_MAX_SYMBOLS = 10_000
+_MOST_TRADES = 5000
+_PERIODS: Mapping[str, Callable[[str], str]] = {
+    "daily": lambda day: day,
+    "weekly": lambda day: "{}-{}".format(*date.fromisoformat(day).isocalendar()[:2]),
+    "monthly": lambda day: day[:7],
+}
 
 
 def add_routes(app: web.Application) -> None:
@@ -27,81 +34,48 @@ def add_routes(app: web.Application) -> None:
             web.get("/v1/markets/clock", get_clock),
             web.get("/v1/markets/calendar", get_calendar),
             web.get("/v1/markets/lookup", get_lookup),
-            web.get("/v1/markets/search", get_lookup),
+            web.get("/v1/markets/search", get_search),
             web.get("/v1/markets/etb", get_etb),
         ]
     )
 
 
-async def get_quotes(request: web.Request) -> web.Response:
-    form = await request.post()
-    text = str(form.get("symbols") or request.query.get("symbols", ""))
-    names = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))[:_MAX_SYMBOLS]
-    if not names:
-        raise Problem(400, "Invalid parameter, symbols: is required.")
-    venue = request.app[VENUE]
-    now = venue.sync()
-    known = [name for name in names if name in venue.market.index]
-    unknown = [name for name in names if name not in venue.market.index]
-    body = collapsed("quote", [_quote(venue, name, now) for name in known])
-    if unknown:
-        body = body if isinstance(body, dict) else {}
-        body["unmatched_symbols"] = {"symbol": unknown[0] if len(unknown) == 1 else unknown}
-    return answer(request, {"quotes": body})
-
-
-def _quote(venue: Venue, name: str, now: int) -> Json:
-    item = venue.market.instruments[venue.market.index[name]]
-    quote, last = venue.view.quote(name, now), venue.view.price(name, now)
-    stamp = min(now, venue.view.day(now).close_ms)
-    return {
-        "symbol": name,
-        "description": item.name,
-        "exch": _EXCHANGES.get(item.exchange, "Q"),
-        "type": "stock",
-        "last": _float(last),
-        "change": 0.0,
-        "volume": 0,
-        "open": None,
-        "high": None,
-        "low": None,
-        "close": None,
-        "bid": _float(dollars(quote.bid)) if quote else 0,
-        "ask": _float(dollars(quote.ask)) if quote else 0,
-        "change_percentage": 0.0,
-        "average_volume": 0,
-        "last_volume": 100,
-        "trade_date": stamp,
-        "prevclose": None,
-        "week_52_high": 0.0,
-        "week_52_low": 0.0,
-        "bidsize": 1,
-        "bidexch": "Q",
-        "bid_date": stamp,
-        "asksize": 1,
-        "askexch": "Q",
-        "ask_date": stamp,
-        "root_symbols": name,
-    }
-
-
 async def get_timesales(request: web.Request) -> web.Response:
-    """Completed minutes of this session or of earlier ones; times are New York's, without a zone."""
+    """Completed minutes of this session or of earlier ones, or their trades; times are New York's, without a zone."""
     venue = request.app[VENUE]
     now = venue.sync()
-    name, every = request.query.get("symbol", ""), {"1min": 1, "5min": 5, "15min": 15}
-    interval = request.query.get("interval", "tick")
+    name, every = request.query.get("symbol", ""), {"tick": 0, "1min": 1, "5min": 5, "15min": 15}
+    interval = request.query.get("interval") or "tick"
     if interval not in every:
-        raise Problem(400, f"Invalid parameter, interval: {interval} is not kept here; use 1min, 5min or 15min.")
+        raise Problem(400, f"Invalid parameter, interval: {interval} is not valid.")
     row = venue.market.index.get(name)
     today = venue.view.day(now)
     first = _moment(request, "start", today.open_ms)
-    last = _moment(request, "end", now)
+    last = min(_moment(request, "end", now), now)
     rows: list[Json] = []
     for day in venue.calendar.between(utc(first).astimezone(NEW_YORK).date(), today.day):
-        if row is not None and day.day in set(venue.market.days):
-            rows += _minutes(venue, row, day, max(first, day.open_ms), min(last, now), every[interval])
-    return answer(request, {"series": None if not rows else {"data": rows[0] if len(rows) == 1 else rows}})
+        if row is None or day.day not in set(venue.market.days):
+            continue
+        begin = max(first, day.open_ms)
+        rows += _minutes(venue, row, day, begin, last, every[interval]) if every[interval] else []
+        rows += [] if every[interval] else _trades(venue, row, day, begin, last)
+    return answer(request, {"series": None if not rows else collapsed("data", rows)})
+
+
+def _trades(venue: Venue, row: int, day: TradingDay, first: int, last: int) -> list[Json]:
+    """The latest of a stretch, no more than the most that one answer holds."""
+    bars = venue.market.session(day.day)
+    complete = min(day.minutes, max(0, venue.clock.now_ms() - day.open_ms) // MINUTE_MS)
+    end = min(complete, (last - day.open_ms) // MINUTE_MS + 1)
+    rows: list[Json] = []
+    for minute in range(max(0, (first - day.open_ms) // MINUTE_MS), end):
+        for us, text in trades(bars, row, "", minute):
+            if first <= us // 1000 <= last:
+                told = json.loads(text)
+                when = f"{utc(us // 1000).astimezone(NEW_YORK):%Y-%m-%dT%H:%M:%S}"
+                stamp = us // 1_000_000
+                rows.append({"time": when, "timestamp": stamp, "price": told["p"], "volume": told["s"]})
+    return rows[-_MOST_TRADES:]
 
 
 def _minutes(venue: Venue, row: int, day: TradingDay, first: int, last: int, step: int) -> list[Json]:
@@ -111,37 +85,38 @@ def _minutes(venue: Venue, row: int, day: TradingDay, first: int, last: int, ste
     begin = max(0, -(-(first - day.open_ms) // size))
     end = min(complete, (last - day.open_ms) // size + 1)
     rows = []
-    for number in range(begin, max(begin, end)):
-        cut = slice(number * step, (number + 1) * step)
+    for place in range(begin, max(begin, end)):
+        cut = slice(place * step, (place + 1) * step)
         volume = bars.volume[row, cut]
         traded = volume > 0
         if not traded.any():
             continue
         highs, lows = bars.high[row, cut][traded], bars.low[row, cut][traded]
         opened, closed = bars.open[row, cut][traded][0], bars.close[row, cut][traded][-1]
-        at = day.open_ms + number * size
+        at = day.open_ms + place * size
         rows.append(
             {
                 "time": utc(at).astimezone(NEW_YORK).strftime("%Y-%m-%dT%H:%M:%S"),
                 "timestamp": at // 1000,
-                "price": _float((dollars(int(highs.max())) + dollars(int(lows.min()))) / 2),
-                "open": _float(dollars(int(opened))),
-                "high": _float(dollars(int(highs.max()))),
-                "low": _float(dollars(int(lows.min()))),
-                "close": _float(dollars(int(closed))),
+                "price": number((dollars(int(highs.max())) + dollars(int(lows.min()))) / 2),
+                "open": number(dollars(int(opened))),
+                "high": number(dollars(int(highs.max()))),
+                "low": number(dollars(int(lows.min()))),
+                "close": number(dollars(int(closed))),
                 "volume": int(volume.sum()),
-                "vwap": _float((dollars(int(highs.max())) + dollars(int(lows.min())) + dollars(int(closed))) / 3),
+                "vwap": number((dollars(int(highs.max())) + dollars(int(lows.min())) + dollars(int(closed))) / 3),
             }
         )
     return rows
 
 
 async def get_history(request: web.Request) -> web.Response:
-    """Daily bars of completed sessions."""
+    """Bars of completed sessions, of weeks from Monday on and of months."""
     venue = request.app[VENUE]
     now = venue.sync()
-    if request.query.get("interval", "daily") != "daily":
-        raise Problem(400, "Invalid parameter, interval: only daily is kept here.")
+    interval = request.query.get("interval") or "daily"
+    if interval not in _PERIODS:
+        raise Problem(400, f"Invalid parameter, interval: {interval} is not valid.")
     row = venue.market.index.get(request.query.get("symbol", ""))
     first = request.query.get("start", "0000-00-00")[:10]
     last = request.query.get("end", "9999-99-99")[:10]
@@ -149,15 +124,23 @@ async def get_history(request: web.Request) -> web.Response:
     days = [*venue.past_days(now, 300), *([today.day] if now >= today.close_ms else [])]
     rows = [_day(venue, row, day) for day in days if row is not None and first <= day.isoformat() <= last]
     kept = [each for each in rows if each is not None]
-    return answer(request, {"history": None if not kept else {"day": kept[0] if len(kept) == 1 else kept}})
+    bars = [_joined(list(part)) for _, part in groupby(kept, lambda bar: _PERIODS[interval](bar["date"]))]
+    return answer(request, {"history": None if not bars else collapsed("day", bars)})
 
 
 def _day(venue: Venue, row: int, day: date) -> Json | None:
     daily = venue.market.daily(day)
     if daily is None or not daily.volume[row]:
         return None
-    prices = {name: _float(dollars(int(getattr(daily, name)[row]))) for name in ("open", "high", "low", "close")}
+    prices = {name: number(dollars(int(getattr(daily, name)[row]))) for name in ("open", "high", "low", "close")}
     return {"date": day.isoformat(), **prices, "volume": int(daily.volume[row])}
+
+
+def _joined(bars: list[Json]) -> Json:
+    """One bar, dated by its first session."""
+    high, low = max(bar["high"] for bar in bars), min(bar["low"] for bar in bars)
+    volume = sum(bar["volume"] for bar in bars)
+    return bars[0] | {"high": high, "low": low, "close": bars[-1]["close"], "volume": volume}
 
 
 async def get_clock(request: web.Request) -> web.Response:
@@ -219,21 +202,36 @@ def _calendar_day(venue: Venue, day: date) -> Json:
 
 
 async def get_lookup(request: web.Request) -> web.Response:
+    """Symbols that begin as asked."""
     wanted = request.query.get("q", "").upper()
-    found = [item for item in request.app[VENUE].market.instruments if item.symbol.startswith(wanted)]
-    rows = [_security(item) for item in found if wanted]
-    return answer(request, {"securities": None if not rows else collapsed("security", rows)})
+    return _securities(request, lambda item: bool(wanted) and item.symbol.startswith(wanted))
+
+
+async def get_search(request: web.Request) -> web.Response:
+    """Companies whose name has the words, or symbols that begin so."""
+    wanted = request.query.get("q", "").upper()
+    return _securities(
+        request, lambda item: bool(wanted) and (wanted in item.name.upper() or item.symbol.startswith(wanted))
+    )
+
+
+def _securities(request: web.Request, wanted: Callable[[Instrument], bool]) -> web.Response:
+    codes = set(filter(None, request.query.get("exchanges", "").split(",")))
+    kinds = set(filter(None, request.query.get("types", "").split(",")))
+    rows = [_security(item) for item in request.app[VENUE].market.instruments if wanted(item)]
+    kept = [row for row in rows if row["exchange"] in (codes or {row["exchange"]})]
+    kept = [row for row in kept if row["type"] in (kinds or {row["type"]})]
+    return answer(request, {"securities": None if not kept else collapsed("security", kept)})
 
 
 async def get_etb(request: web.Request) -> web.Response:
-    rows = [_security(item) for item in request.app[VENUE].market.instruments if item.easy_to_borrow]
-    return answer(request, {"securities": None if not rows else collapsed("security", rows)})
+    return _securities(request, lambda item: item.easy_to_borrow)
 
 
 def _security(item: Instrument) -> Json:
     return {
         "symbol": item.symbol,
-        "exchange": _EXCHANGES.get(item.exchange, "Q"),
+        "exchange": EXCHANGES.get(item.exchange, "Q"),
         "type": "stock",
         "description": item.name,
     }
@@ -247,7 +245,3 @@ def _moment(request: web.Request, name: str, default: int) -> int:
         return int(datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp() * 1000)
     except ValueError:
         raise Problem(400, f"Invalid parameter, {name}: {text} is no time.") from None
-
-
-def _float(value: Decimal | None) -> Any:
-    return None if value is None else float(round(value, 4))

@@ -16,7 +16,7 @@ COMPLEX_IDS = 1_000_000
 """A complex order has an id of its own beside those of its legs: this much above its first leg's."""
 _TYPES = ("market", "limit", "stop", "stop_limit")
 _SIDES: Mapping[str, Side] = {"buy": "buy", "buy_to_cover": "buy", "sell": "sell", "sell_short": "sell"}
-_DURATIONS = ("day", "gtc", "pre", "post")
+DURATIONS = ("day", "gtc", "pre", "post")
 _STATUS = {
     "pending_new": "pending",
     "accepted": "pending",
@@ -56,7 +56,7 @@ class Placing:
 
 def read_placing(form: Mapping[str, str]) -> Placing:
     """Raises Problem 400 for what cannot be read."""
-    kind = _choice(form, "class", ("equity", "oto", "oco", "otoco"))
+    kind = choice(form, "class", ("equity", "oto", "oco", "otoco"))
     legs = {"equity": 1, "oto": 2, "oco": 2, "otoco": 3}[kind]
     tag = form.get("tag", "")
     if len(tag) > 255 or not all(c.isascii() and (c.isalnum() or c == "-") for c in tag):
@@ -64,7 +64,7 @@ def read_placing(form: Mapping[str, str]) -> Placing:
     names = [""] if kind == "equity" else [f"[{number}]" for number in range(legs)]
     return Placing(
         kind,
-        _choice(form, "duration", _DURATIONS),
+        choice(form, "duration", DURATIONS),
         tag,
         form.get("preview", "").lower() == "true",
         tuple(_leg(form, suffix) for suffix in names),
@@ -72,8 +72,8 @@ def read_placing(form: Mapping[str, str]) -> Placing:
 
 
 def _leg(form: Mapping[str, str], suffix: str) -> Leg:
-    kind = _choice(form, f"type{suffix}", _TYPES)
-    side = _choice(form, f"side{suffix}", tuple(_SIDES))
+    kind = choice(form, f"type{suffix}", _TYPES)
+    side = choice(form, f"side{suffix}", tuple(_SIDES))
     symbol = form.get(f"symbol{suffix}") or form.get("symbol", "")
     if not symbol:
         raise Problem(400, f"Invalid parameter, symbol{suffix}: is required.")
@@ -99,7 +99,7 @@ def as_new_order(placing: Placing) -> NewOrder:
         type="limit" if oco else first.type,
         time_in_force="gtc" if placing.duration == "gtc" else "day",
         order_class=cast("Literal['simple', 'bracket', 'oco', 'oto']", _class(placing)),
-        client_order_id=f"{uuid.uuid4()}.{first.side}|{placing.tag}",
+        client_order_id=f"{uuid.uuid4()}.{placing.duration}.{first.side}|{placing.tag}",
         qty=first.quantity,
         notional=None,
         limit_price=None if oco else first.price,
@@ -131,7 +131,7 @@ def _exits(placing: Placing) -> tuple[Decimal | None, Decimal | None, Decimal | 
     return target, stop.stop if stop else None, stop.price if stop else None
 
 
-def _choice(form: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
+def choice(form: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
     value = form.get(name, "").lower()
     if value not in allowed:
         raise Problem(400, f"Invalid parameter, {name}: {'is required' if not value else f'{value} is not valid'}.")
@@ -158,14 +158,20 @@ def order_row(exchange: Exchange, order: Order, *, tags: bool) -> Json:
     """A simple order, or the head of a complex one with all its legs."""
     legs = exchange.legs(order)
     if not legs:
-        return _plain_row(order, order.sequence, tags=tags)
+        return _plain_row(exchange, order, order.sequence, tags=tags)
     kind = {"bracket": "otoco"}.get(order.order_class, order.order_class)
-    row = _plain_row(order, order.sequence + COMPLEX_IDS, tags=tags) | {"class": kind, "num_legs": len(legs) + 1}
-    row["leg"] = [_plain_row(leg, leg.sequence, tags=False) for leg in (order, *legs)]
+    row = _plain_row(exchange, order, order.sequence + COMPLEX_IDS, tags=tags) | {
+        "class": kind,
+        "num_legs": len(legs) + 1,
+    }
+    row["leg"] = [_plain_row(exchange, leg, leg.sequence, tags=False) for leg in (order, *legs)]
     return row
 
 
-def _plain_row(order: Order, number: int, *, tags: bool) -> Json:
+def _plain_row(exchange: Exchange, order: Order, number: int, *, tags: bool) -> Json:
+    last = None
+    if order.filled_qty:
+        last = next((fill for fill in reversed(exchange.fills) if fill.order_id == order.id), None)
     average = float(round(order.average_price, 6)) if order.average_price is not None else 0.0
     row: Json = {
         "id": number,
@@ -174,11 +180,11 @@ def _plain_row(order: Order, number: int, *, tags: bool) -> Json:
         "side": side_of(order),
         "quantity": float(order.qty or 0),
         "status": _STATUS[order.status],
-        "duration": "pre" if order.extended_hours else order.time_in_force,
+        "duration": _duration(order),
         "avg_fill_price": average,
         "exec_quantity": float(order.filled_qty),
-        "last_fill_price": average,
-        "last_fill_quantity": float(order.filled_qty),
+        "last_fill_price": float(last.price) if last else 0.0,
+        "last_fill_quantity": float(last.qty) if last else 0.0,
         "remaining_quantity": float(order.remaining) if order.is_open else 0.0,
         "create_date": rfc3339(order.submitted_ms),
         "transaction_date": rfc3339(max(order.updated_ms, order.submitted_ms)),
@@ -194,6 +200,12 @@ def _plain_row(order: Order, number: int, *, tags: bool) -> Json:
     if tags and tag:
         row["tag"] = tag
     return row
+
+
+def _duration(order: Order) -> str:
+    """A pre or post market order's as asked for; of others, which may have been changed, the exchange's."""
+    asked = order.client_order_id.partition("|")[0].split(".")
+    return asked[1] if order.extended_hours and len(asked) > 2 else order.time_in_force
 
 
 def side_of(order: Order) -> str:

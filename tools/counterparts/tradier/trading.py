@@ -1,15 +1,25 @@
 """User and account: profile, balances, positions, history, and orders."""
 
 from decimal import Decimal, InvalidOperation
+from typing import Literal, cast
 
 from aiohttp import web
 
-from tbot_bot.paper.book import Account, Order
+from tbot_bot.paper.book import Account, Fill, Order
 from tbot_bot.paper.orders import Replacement, check_order
 from tbot_bot.paper.refusal import FORBIDDEN_CODE, Refusal
 from tbot_bot.paper.sessions import NEW_YORK, rfc3339, utc
 from tbot_bot.paper.web import VENUE, account_of
-from tools.counterparts.tradier.orders import COMPLEX_IDS, Placing, as_new_order, order_row, read_placing
+from tools.counterparts.tradier.gains import match
+from tools.counterparts.tradier.orders import (
+    COMPLEX_IDS,
+    DURATIONS,
+    Placing,
+    as_new_order,
+    choice,
+    order_row,
+    read_placing,
+)
 from tools.counterparts.tradier.shape import Json, Problem, account_number, answer, collapsed
 
 
@@ -52,48 +62,65 @@ async def get_balances(request: web.Request) -> web.Response:
     venue, account = request.app[VENUE], account_of(request)
     now = venue.sync()
     worth = venue.exchange.worth(account, now)
-    market = worth.equity - account.cash
-    power = float(round(worth.buying_power, 2))
+    orders = venue.exchange.open_orders(account)
+    power = _cents(worth.buying_power)
+    cost = sum((held.cost for held in account.positions.values()), Decimal(0))
+    closed, _ = match(_fills(request))
     body = {
+        "option_short_value": 0,
+        "total_equity": _cents(worth.equity),
         "account_number": request.match_info["account"],
         "account_type": "margin",
-        "total_equity": float(round(worth.equity, 2)),
-        "total_cash": float(round(account.cash, 2)),
-        "market_value": float(round(market, 2)),
-        "equity": float(round(worth.equity, 2)),
-        "long_market_value": float(round(market, 2)),
-        "open_pl": 0.0,
-        "close_pl": 0.0,
-        "pending_orders_count": len(venue.exchange.open_orders(account)),
+        "close_pl": _cents(sum((each.gain for each in closed if _is_today(each.closed_ms, now)), Decimal(0))),
+        "current_requirement": _cents(worth.gross / 2),
+        "equity": 0,
+        "long_market_value": _cents(worth.long_value),
+        "market_value": _cents(worth.long_value + worth.short_value),
+        "open_pl": _cents(worth.long_value + worth.short_value - cost),
+        "option_long_value": 0,
+        "option_requirement": 0,
+        "pending_orders_count": len(orders),
+        "short_market_value": _cents(worth.short_value),
+        "stock_long_value": _cents(worth.long_value),
+        "total_cash": _cents(account.cash),
         "uncleared_funds": 0,
-        "margin": {"fed_call": 0, "maintenance_call": 0, "stock_buying_power": power, "sweep": 0},
+        "pending_cash": 0,
+        "margin": {
+            "fed_call": 0,
+            "maintenance_call": 0,
+            "option_buying_power": power / 2,
+            "stock_buying_power": power,
+            "stock_short_value": _cents(worth.short_value),
+            "sweep": 0,
+        },
     }
     return answer(request, {"balances": body})
 
 
 async def get_positions(request: web.Request) -> web.Response:
+    """`id` and `date_acquired` are those of the oldest lot that is left."""
     venue, account = request.app[VENUE], account_of(request)
-    now = venue.sync()
+    venue.sync()
+    _, lots = match(_fills(request))
     rows = [
         {
-            "cost_basis": float(round(held.cost, 2)),
-            "date_acquired": rfc3339(now),
-            "id": number,
+            "cost_basis": _cents(held.cost),
+            "date_acquired": rfc3339(lots[held.symbol][0].fill.time_ms),
+            "id": lots[held.symbol][0].fill.sequence + 1,
             "quantity": float(held.qty),
             "symbol": held.symbol,
         }
-        for number, held in enumerate(account.positions.values(), 1)
+        for held in account.positions.values()
     ]
     return answer(request, {"positions": collapsed("position", rows)})
 
 
 async def get_history(request: web.Request) -> web.Response:
-    """Trades, newest first."""
-    venue, account = request.app[VENUE], account_of(request)
-    venue.sync()
+    """Trades, newest first; 25 of them unless more are asked for."""
+    request.app[VENUE].sync()
     rows = [
         {
-            "amount": float(round(-fill.qty * fill.price if fill.side == "buy" else fill.qty * fill.price, 2)),
+            "amount": _cents(-fill.qty * fill.price if fill.side == "buy" else fill.qty * fill.price),
             "date": rfc3339(fill.time_ms),
             "type": "trade",
             "trade": {
@@ -105,14 +132,63 @@ async def get_history(request: web.Request) -> web.Response:
                 "trade_type": "Equity",
             },
         }
-        for fill in reversed(venue.exchange.fills)
-        if fill.account == account.id
+        for fill in reversed(_fills(request))
+        if request.query.get("symbol", fill.symbol).upper() == fill.symbol
+        and request.query.get("type", "trade") == "trade"
+        and _between(request, fill.time_ms)
     ]
-    return answer(request, {"history": collapsed("event", rows)})
+    return answer(request, {"history": collapsed("event", _page(request, rows, 25))})
 
 
 async def get_gainloss(request: web.Request) -> web.Response:
-    return answer(request, {"gainloss": "null"})
+    """Closed positions by their day of closing, or of opening."""
+    request.app[VENUE].sync()
+    closed, _ = match(_fills(request))
+    by_opening = request.query.get("sortBy", "closeDate").lower().startswith("open")
+    closed.sort(
+        key=lambda each: each.opened_ms if by_opening else each.closed_ms,
+        reverse=request.query.get("sort", "desc") != "asc",
+    )
+    rows = [
+        {
+            "close_date": rfc3339(each.closed_ms),
+            "cost": _cents(each.cost),
+            "gain_loss": _cents(each.gain),
+            "gain_loss_percent": _cents(100 * each.gain / each.cost),
+            "open_date": rfc3339(each.opened_ms),
+            "proceeds": _cents(each.proceeds),
+            "quantity": float(each.qty),
+            "symbol": each.symbol,
+            "term": each.days,
+        }
+        for each in closed
+        if request.query.get("symbol", "").upper() in each.symbol and _between(request, each.closed_ms)
+    ]
+    return answer(request, {"gainloss": collapsed("closed_position", _page(request, rows, 100))})
+
+
+def _fills(request: web.Request) -> list[Fill]:
+    """The account's, oldest first."""
+    account = account_of(request).id
+    return [fill for fill in request.app[VENUE].exchange.fills if fill.account == account]
+
+
+def _page(request: web.Request, rows: list[Json], size: int) -> list[Json]:
+    page, size = _whole(request, "page", 1), _whole(request, "limit", size)
+    return rows[(page - 1) * size : page * size]
+
+
+def _between(request: web.Request, ms: int) -> bool:
+    day = utc(ms).astimezone(NEW_YORK).date().isoformat()
+    return (request.query.get("start") or day) <= day <= (request.query.get("end") or day)
+
+
+def _is_today(ms: int, now: int) -> bool:
+    return utc(ms).astimezone(NEW_YORK).date() == utc(now).astimezone(NEW_YORK).date()
+
+
+def _cents(value: Decimal) -> float:
+    return float(round(value, 2))
 
 
 async def get_orders(request: web.Request) -> web.Response:
@@ -120,7 +196,6 @@ async def get_orders(request: web.Request) -> web.Response:
     venue, account = request.app[VENUE], account_of(request)
     now = venue.sync()
     today, tags = utc(now).astimezone(NEW_YORK).date(), _wants_tags(request)
-    page, size = _whole(request, "page", 1), _whole(request, "limit", 250)
     heads = [
         order
         for order in venue.exchange.orders.values()
@@ -128,8 +203,8 @@ async def get_orders(request: web.Request) -> web.Response:
         and order.group in (None, order.id)
         and (order.is_open or utc(max(order.updated_ms, order.submitted_ms)).astimezone(NEW_YORK).date() == today)
     ]
-    rows = [order_row(venue.exchange, order, tags=tags) for order in heads][(page - 1) * size : page * size]
-    return answer(request, {"orders": collapsed("order", rows)})
+    rows = [order_row(venue.exchange, order, tags=tags) for order in heads]
+    return answer(request, {"orders": collapsed("order", _page(request, rows, 250))})
 
 
 async def get_order(request: web.Request) -> web.Response:
@@ -184,13 +259,19 @@ def _check_sides(account: Account, placing: Placing) -> None:
 
 
 async def put_order(request: web.Request) -> web.Response:
-    """Type, duration and prices may change, the quantity may not."""
+    """Duration and prices may change; the quantity may not."""
     venue, order = request.app[VENUE], _find(request)
     form = {**request.query, **{key: str(value) for key, value in (await request.post()).items()}}
     if not order.is_open:
         raise Problem(400, "order already in finalized state")
+    if form.get("type", order.type) != order.type:
+        raise Problem(400, f"Invalid parameter, type: an order stays a {order.type} order here.")
     prices = {name: _price(form, name) for name in ("price", "stop")}
-    change = Replacement(None, prices["price"], prices["stop"], None, None, None)
+    duration = choice(form, "duration", DURATIONS) if form.get("duration") else ""
+    if (duration in ("pre", "post")) != order.extended_hours and duration:
+        raise Problem(400, "Invalid parameter, duration: an order keeps to its sessions.")
+    force = cast("Literal['day', 'gtc'] | None", duration if duration in ("day", "gtc") else None)
+    change = Replacement(None, prices["price"], prices["stop"], None, force, None)
     refusal = venue.admission.amend(account_of(request), order, change, venue.sync())
     if refusal is not None:
         raise Problem(200, refusal.message)
