@@ -31,6 +31,8 @@ class Question:
 def read_question(venue: Venue, query: Mapping[str, str], now_ms: int) -> Question | Refusal:
     try:
         first, last = _range(venue, query, now_ms)
+    except OverflowError:
+        return invalid("start, end and period lie beyond the calendar")
     except ValueError as e:
         return invalid(str(e))
     length = (last - first).days + 1

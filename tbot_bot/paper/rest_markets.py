@@ -89,7 +89,7 @@ async def get_calendar(request: web.Request) -> web.Response:
     if zone not in ("America/New_York", "UTC"):
         raise Refused(_bad("timezone must be America/New_York or UTC"))
     first = _date(request, "start", venue.view.day(venue.sync()).day)
-    last = _date(request, "end", first + timedelta(days=7))
+    last = _date(request, "end", min(first, date.max - timedelta(days=7)) + timedelta(days=7))
     market = _market(request.match_info["market"])
     every = venue.calendar.days
     days = [

@@ -23,6 +23,7 @@ FATAL: web.AppKey[Callable[[BaseException], None]] = web.AppKey("fatal", Callabl
 TRADING_BUDGET: web.AppKey[Budget] = web.AppKey("trading_budget", Budget)
 DATA_BUDGET: web.AppKey[Budget] = web.AppKey("data_budget", Budget)
 ACCOUNT = web.RequestKey("account", Account)
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 MAX_BODY = 64 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _DATA_PATHS = ("/v2/stocks/", "/v1beta1/", "/v1beta3/", "/v1/")
@@ -179,4 +180,7 @@ def parse_time(value: str, name: str) -> int:
         stamp = stamp.replace(tzinfo=NEW_YORK)
     elif stamp.tzinfo is None:
         stamp = stamp.replace(tzinfo=UTC)
+    # Clients write "ever" and "never" as the ends of their calendars, which no zone's clock can show.
+    if not _EARLIEST.year <= stamp.year < _LATEST.year:
+        stamp = _EARLIEST if stamp.year < _EARLIEST.year else _LATEST
     return int(stamp.timestamp() * 1000)

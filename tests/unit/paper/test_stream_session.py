@@ -204,3 +204,22 @@ def test_a_client_that_does_not_ask_for_msgpack_reads_and_writes_json(venue: Run
             assert (bar["T"], bar["S"], bar["t"]) == ("b", "SPY", "2026-01-05T15:00:00Z")
 
     asyncio.run(go())
+
+
+def test_a_client_that_falls_behind_is_told_so_and_cut_off(
+    venue: RunningVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_hub, "QUEUED_FRAMES", 20)
+
+    async def go() -> list[Any]:
+        async with wire(venue) as found:
+            await found.ask(AUTH)
+            await found.ask({"action": "subscribe", "bars": ["*"]})
+            await asyncio.to_thread(venue.skip, "2026-01-05T15:30:30Z")
+            seen = [await found.next()]
+            while seen[-1][0]["T"] != "closed":
+                seen.append(await found.next())
+            return [frame[0] for frame in seen]
+
+    seen = asyncio.run(go())
+    assert (seen[-2]["T"], seen[-2]["code"], seen[-1]["T"]) == ("error", 407, "closed")
