@@ -109,7 +109,7 @@ def test_nothing_needs_an_adjustment_so_all_of_them_agree(venue: RunningVenue) -
 
 
 def test_the_trades_of_a_minute_make_its_bar(venue: RunningVenue) -> None:
-    begin, end = datetime(2026, 1, 5, 14, 30, tzinfo=UTC), datetime(2026, 1, 5, 14, 59, 59, 999000, tzinfo=UTC)
+    begin, end = datetime(2026, 1, 5, 14, 30, tzinfo=UTC), datetime(2026, 1, 5, 14, 35, 59, 999000, tzinfo=UTC)
     minutes = bars(venue, 1, TimeFrameUnit.Minute, begin, end=end)
     ask = StockTradesRequest(symbol_or_symbols="SPY", start=begin, end=end)
     trades = venue.data().get_stock_trades(ask).data["SPY"]
