@@ -14,6 +14,7 @@ import requests
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
 
+from tbot_bot.paper.face import AlpacaFace, FaceMaker
 from tbot_bot.paper.server import PaperServer, serve
 from tbot_bot.paper.settings import VenueSettings
 
@@ -73,7 +74,7 @@ class RunningVenue:
         assert not self.thread.is_alive()
 
 
-def start_venue(settings: VenueSettings) -> RunningVenue:
+def start_venue(settings: VenueSettings, face: FaceMaker = AlpacaFace) -> RunningVenue:
     ready = threading.Event()
     found: list[tuple[PaperServer, asyncio.AbstractEventLoop]] = []
     failure: list[BaseException] = []
@@ -84,7 +85,7 @@ def start_venue(settings: VenueSettings) -> RunningVenue:
 
     def run() -> None:
         try:
-            asyncio.run(serve(settings, announce))
+            asyncio.run(serve(settings, announce, face))
         except Exception as e:
             failure.append(e)
             ready.set()
