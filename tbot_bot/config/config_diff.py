@@ -52,7 +52,7 @@ def raised(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
 
 def goes_live(old: ParsedConfig | None, new: ParsedConfig) -> tuple[str, ...]:
     """The keys by which `new` moves real money where `old` did not, or moves it by another way; None = unknown."""
-    if not new.broker.live:
+    if not new.broker.live and not (new.secondary is not None and new.secondary.live):
         return ()
     way = [spec.name for spec in KEYS if spec.store is Store.BROKER or spec.name in _ROUTE]
     return tuple(name for name in way if (new.raw[name] if old is None else old.raw[name] != new.raw[name]))

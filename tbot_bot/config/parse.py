@@ -13,13 +13,14 @@ from tbot_bot.config.schema import ALIASES, BY_NAME, KEYS, find, nearest
 from tbot_bot.config.values import LONGEST, Refused, Value, to_text, to_value
 from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredentials
 from tbot_bot.domain.installation import BackupTarget, EnvSettings
-from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName
+from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName, SecondaryCredentials
 
 _OWN_URL = {
     BrokerName.PAPER: "http://127.0.0.1:8090",
     BrokerName.ALPACA: "https://paper-api.alpaca.markets",
+    BrokerName.TRADIER: "https://sandbox.tradier.com",
 }
-_FEED_SYMBOLS = {BrokerName.PAPER: 1000, BrokerName.ALPACA: 30}
+_FEED_SYMBOLS = {BrokerName.PAPER: 1000, BrokerName.ALPACA: 30, BrokerName.TRADIER: 60, BrokerName.IBKR: 50}
 _CAUTIOUS_FEED_SYMBOLS = 30
 
 
@@ -30,6 +31,7 @@ class ParsedConfig:
     env: EnvSettings
     bot: BotSettings
     broker: BrokerCredentials
+    secondary: BrokerCredentials | None
     identity: BotIdentity
     alerts: AlertTargets
     screener: ScreenerCredentials
@@ -116,8 +118,8 @@ def _build(parsed: Mapping[str, Value]) -> ParsedConfig:
     bot = _section(BotSettings, "", parsed)
     name = bot.routing.broker_name
     broker = _section(BrokerCredentials, "broker", {**parsed, "BROKER_CODE": name})
-    if not broker.broker_url:
-        broker = replace(broker, broker_url=_OWN_URL.get(name, ""))
+    broker = _with_url(broker)
+    second = _section(SecondaryCredentials, "secondary", parsed).credentials
     if not bot.filters.data_feed_symbol_limit:
         limit = _FEED_SYMBOLS.get(name, _CAUTIOUS_FEED_SYMBOLS)
         bot = replace(bot, filters=replace(bot.filters, data_feed_symbol_limit=limit))
@@ -125,12 +127,18 @@ def _build(parsed: Mapping[str, Value]) -> ParsedConfig:
         env=_section(EnvSettings, "env", parsed),
         bot=bot,
         broker=broker,
+        secondary=_with_url(second) if second is not None else None,
         identity=_section(BotIdentity, "identity", parsed),
         alerts=_section(AlertTargets, "alerts", parsed),
         screener=_section(ScreenerCredentials, "screener", parsed),
         target=_section(BackupTarget, "target", parsed),
         raw={spec.name: to_text(spec, parsed[spec.name]) for spec in KEYS},
     )
+
+
+def _with_url(broker: BrokerCredentials) -> BrokerCredentials:
+    """With the broker's own address for practice where none is given."""
+    return broker if broker.broker_url else replace(broker, broker_url=_OWN_URL.get(broker.broker_code, ""))
 
 
 _NAME_OF = {(spec.section, spec.field): spec.name for spec in KEYS}

@@ -114,12 +114,11 @@ def _puts(strategy: StrategyName) -> Rule:
     key = f"SHORT_TYPE_{strategy.upper()}"
 
     def check(values: Values) -> str | None:
-        if values.by_name[key] is ShortType.LONG_PUT and values.broker() is not BrokerName.IBKR:
-            hint = "choose InverseETF, ShortSell or disabled"
-            return f"LongPut needs IBKR; {values.broker()} trades no options here: {hint}"
+        if values.by_name[key] is ShortType.LONG_PUT:
+            return "LongPut needs options, which no broker trades in this release: choose another"
         return None
 
-    return Rule(f"{key}=LongPut needs BROKER_NAME=IBKR.", (key, "BROKER_NAME"), check)
+    return Rule(f"{key}=LongPut is not in this release.", (key,), check)
 
 
 def _toggle(broker: BrokerName) -> Rule:
@@ -139,13 +138,28 @@ def _broker_code(values: Values) -> str | None:
     return None if code is None or code is values.broker() else f"must be empty or {values.broker()}, as BROKER_NAME is"
 
 
-def _needed_by_alpaca(key: str, what: str) -> Rule:
+def _needed(broker: BrokerName, key: str, what: str) -> Rule:
+    """By a broker, as the first or as the secondary one."""
+
     def check(values: Values) -> str | None:
-        if values.broker() is BrokerName.ALPACA and not values.text(key):
-            return f"ALPACA needs {what}: copy it from Alpaca's website, or choose PAPER"
+        if values.broker() is broker and not values.text(key):
+            return f"{broker} needs {what}: copy it from the broker's website, or choose PAPER"
         return None
 
-    return Rule(f"BROKER_NAME=ALPACA needs {key}.", (key, "BROKER_NAME"), check)
+    return Rule(f"BROKER_NAME={broker} needs {key}.", (key, "BROKER_NAME"), check)
+
+
+def _secondary(values: Values) -> str | None:
+    code = values.by_name["SECONDARY_BROKER_CODE"]
+    if code is None:
+        return None
+    missing = [f"SECONDARY_{key}" for of, key, _ in _CREDENTIALS if of is code and not values.text(f"SECONDARY_{key}")]
+    if missing:
+        return f"{code} needs {' and '.join(missing)}"
+    same = code is values.broker() and all(
+        values.text(key) == values.text(f"SECONDARY_{key}") for key in ("BROKER_API_KEY", "BROKER_ACCOUNT_NUMBER")
+    )
+    return "is the same account as the first broker's: failover needs a second one" if same else None
 
 
 def _paper_is_local(values: Values) -> str | None:
@@ -174,6 +188,13 @@ def _sessions(values: Values) -> str | None:
     return f"{idle} s idle is longer than the longest login, {longest} s" if idle > longest else None
 
 
+_CREDENTIALS = (
+    (BrokerName.ALPACA, "BROKER_API_KEY", "an API key"),
+    (BrokerName.ALPACA, "BROKER_SECRET_KEY", "an API secret"),
+    (BrokerName.TRADIER, "BROKER_API_KEY", "an access token"),
+    (BrokerName.TRADIER, "BROKER_ACCOUNT_NUMBER", "an account number"),
+)
+_SECONDARY_KEYS = tuple(f"SECONDARY_{key}" for key in dict.fromkeys(key for _, key, _ in _CREDENTIALS))
 _ENABLED = tuple(f"STRAT_{name.upper()}_ENABLED" for name in StrategyName)
 
 RULES: tuple[Rule, ...] = (
@@ -206,8 +227,12 @@ RULES: tuple[Rule, ...] = (
         ("BACKUP_TARGET_URL", "BACKUP_TARGET_PASSWORD", "BACKUP_TARGET_PRIVATE_KEY"),
         _sftp_target,
     ),
-    _needed_by_alpaca("BROKER_API_KEY", "an API key"),
-    _needed_by_alpaca("BROKER_SECRET_KEY", "an API secret"),
+    *(_needed(broker, key, what) for broker, key, what in _CREDENTIALS),
+    Rule(
+        "SECONDARY_BROKER_CODE, where set, has credentials of an account of its own.",
+        ("SECONDARY_BROKER_CODE", *_SECONDARY_KEYS, "BROKER_NAME", "BROKER_API_KEY", "BROKER_ACCOUNT_NUMBER"),
+        _secondary,
+    ),
     Rule(
         "SESSION_TIMEOUT (idle seconds) is at most SESSION_TIMEOUT_MINUTES (whole login).",
         ("SESSION_TIMEOUT", "SESSION_TIMEOUT_MINUTES"),

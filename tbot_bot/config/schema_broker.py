@@ -11,6 +11,7 @@ _ROUTE = Place(Store.ENV_BOT, Group.BROKER, "Broker", "routing")
 _TOGGLE = Place(Store.ENV_BOT, Group.BROKER, "Broker toggles", "", advanced=True)
 _FAILOVER = Place(Store.ENV_BOT, Group.BROKER, "Failover", "failover", advanced=True)
 _CREDENTIALS = Place(Store.BROKER, Group.BROKER, "Credentials", "broker")
+_SECONDARY = Place(Store.BROKER, Group.BROKER, "Secondary broker", "secondary", advanced=True)
 _MORE_CREDENTIALS = Place(Store.BROKER, Group.BROKER, "Credentials", "broker", advanced=True)
 _IDENTITY = Place(Store.IDENTITY, Group.BROKER, "Identity", "identity", advanced=True)
 _SCREENER = Place(Store.SCREENER, Group.BROKER, "Fundamentals provider", "screener", advanced=True, ours=True)
@@ -30,30 +31,26 @@ def _toggle(broker: BrokerName) -> KeySpec:
 
 
 KEYS: tuple[KeySpec, ...] = (
-    replace(
-        _ROUTE.choice(
-            "BROKER_NAME",
-            "PAPER",
-            "Broker",
-            "PAPER is the built-in practice exchange and needs no account. One broker is active at a time.",
-            BrokerName,
-        ),
-        refused=tuple(
-            (str(name), f"{name} is not in this release; choose PAPER or ALPACA")
-            for name in (BrokerName.IBKR, BrokerName.TRADIER)
-        ),
+    _ROUTE.choice(
+        "BROKER_NAME",
+        "PAPER",
+        "Broker",
+        "PAPER is the built-in practice exchange and needs no account. IBKR and TRADIER list no symbols: until the"
+        " universe has a source of its own they watch and close, and open nothing.",
+        BrokerName,
     ),
     *(_toggle(broker) for broker in (BrokerName.ALPACA, BrokerName.IBKR, BrokerName.TRADIER)),
     _CREDENTIALS.url(
         "BROKER_URL",
         "API address",
         "Empty = the broker's own paper address (PAPER: http://127.0.0.1:8090,"
-        " ALPACA: https://paper-api.alpaca.markets). https://api.alpaca.markets trades real money.",
+        " ALPACA: https://paper-api.alpaca.markets, TRADIER: https://sandbox.tradier.com)."
+        " https://api.alpaca.markets and https://api.tradier.com trade real money. IBKR has none: see the gateway host.",
     ),
     _CREDENTIALS.secret(
         "BROKER_API_KEY",
         "API key",
-        "From the broker's website. For PAPER leave it empty: one is made.",
+        "From the broker's website; TRADIER calls it the access token. For PAPER leave it empty: one is made.",
         PRINTABLE,
     ),
     _CREDENTIALS.secret(
@@ -75,7 +72,8 @@ KEYS: tuple[KeySpec, ...] = (
     _MORE_CREDENTIALS.optional_text(
         "BROKER_HOST",
         "Data or gateway host",
-        "Leave empty. With ALPACA it replaces the host of the market data, data.alpaca.markets.",
+        "IBKR: where TWS or IB Gateway listens on this machine (empty = 127.0.0.1:4002, paper; 4001 trades real money)."
+        " ALPACA: replaces the host of the market data, data.alpaca.markets. Else leave it empty.",
         r"[A-Za-z0-9.:_\-]{0,253}",
     ),
     _MORE_CREDENTIALS.secret("BROKER_USERNAME", "User name", "For brokers with a login; PAPER and ALPACA have none."),
@@ -90,14 +88,37 @@ KEYS: tuple[KeySpec, ...] = (
         "FAILOVER_ENABLED",
         "true",
         "Failover",
-        "When the broker's main route fails, use its fallback route (same account) and tag what went there.",
+        "While the broker is down, new entries go to the secondary broker, where one is set; positions stay where they"
+        " are. Without a secondary broker it changes nothing.",
     ),
     _FAILOVER.text(
         "FAILOVER_LOG_TAG",
         "FAILOVER_ACTIVE",
         "Failover tag",
-        "Mark on trades that took the fallback route, in logs and ledger.",
+        "Mark on what went to the secondary broker, in logs and ledger.",
         r"[A-Za-z0-9_\-]{1,40}",
+    ),
+    replace(
+        _SECONDARY.choice(
+            "SECONDARY_BROKER_CODE",
+            "",
+            "Secondary broker",
+            "Empty = none. Its account is a second one, with money of its own.",
+            BrokerName,
+        ),
+        optional=True,
+    ),
+    _SECONDARY.url("SECONDARY_BROKER_URL", "API address of the secondary", "As BROKER_URL; needed where it is one."),
+    _SECONDARY.optional_text(
+        "SECONDARY_BROKER_HOST", "Host of the secondary", "As BROKER_HOST.", r"[A-Za-z0-9.:_\-]{0,253}"
+    ),
+    _SECONDARY.secret("SECONDARY_BROKER_API_KEY", "API key of the secondary", "As BROKER_API_KEY.", PRINTABLE),
+    _SECONDARY.secret("SECONDARY_BROKER_SECRET_KEY", "API secret of the secondary", "As BROKER_SECRET_KEY.", PRINTABLE),
+    _SECONDARY.secret(
+        "SECONDARY_BROKER_ACCOUNT_NUMBER",
+        "Account number of the secondary",
+        "As BROKER_ACCOUNT_NUMBER.",
+        r"[A-Za-z0-9\-]{0,64}",
     ),
     _IDENTITY.text("ENTITY_CODE", "MAIN", "Entity", "Whose books these are, in the ledger.", r"[A-Za-z0-9_\-]{1,16}"),
     _IDENTITY.text(

@@ -157,7 +157,8 @@ KEYS: tuple[KeySpec, ...] = (
         "DATA_FEED_SYMBOL_LIMIT",
         "0",
         "Streamed symbols",
-        "How many symbols the data feed may stream. 0 = the broker's usual: PAPER 1000, ALPACA 30 (free feed).",
+        "How many symbols the data feed may stream. 0 = the broker's usual: PAPER 1000, ALPACA 30 (free feed),"
+        " TRADIER 60, IBKR 50.",
         Unit.SYMBOLS,
         "0",
         "10000",

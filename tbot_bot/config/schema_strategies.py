@@ -120,7 +120,7 @@ def _universe(name: StrategyName) -> Sequence[KeySpec]:
             f"SHORT_TYPE_{key}",
             "InverseETF",
             "Bearish signals",
-            "How a bearish signal is traded: an inverse ETF, a short sale, a put (IBKR only), or not at all.",
+            "How a bearish signal is traded: an inverse ETF, a short sale, a put (not in this release), or not at all.",
             ShortType,
             "short_type",
         ),

@@ -27,6 +27,7 @@ class LoadedSecrets:
     env: EnvSettings
     bot: BotSettings
     broker: BrokerCredentials = field(repr=False)
+    secondary: BrokerCredentials | None = field(repr=False)
     bot_id: str
     identity: BotIdentity
     alerts: AlertTargets = field(repr=False)
@@ -43,6 +44,7 @@ def open_secrets(paths: Paths) -> LoadedSecrets:
         env=config.env,
         bot=config.bot,
         broker=config.broker,
+        secondary=config.secondary,
         bot_id=config.identity.bot_id,
         identity=config.identity,
         alerts=config.alerts,

@@ -369,4 +369,29 @@ class BrokerCredentials:
         if self.broker_code is BrokerName.PAPER:
             return False
         host = urlsplit(self.broker_url).hostname
-        return host not in {"paper-api.alpaca.markets", "localhost", "127.0.0.1", "::1"}
+        return host not in {"paper-api.alpaca.markets", "sandbox.tradier.com", "localhost", "127.0.0.1", "::1"}
+
+
+@dataclass(frozen=True, slots=True)
+class SecondaryCredentials:
+    """Of the broker that entries go to while the first one is down; `secondary_broker_code` None: there is none."""
+
+    secondary_broker_code: BrokerName | None
+    secondary_broker_url: str = ""
+    secondary_broker_host: str = ""
+    secondary_broker_api_key: str = field(default="", repr=False)
+    secondary_broker_secret_key: str = field(default="", repr=False)
+    secondary_broker_account_number: str = field(default="", repr=False)
+
+    @property
+    def credentials(self) -> BrokerCredentials | None:
+        if self.secondary_broker_code is None:
+            return None
+        return BrokerCredentials(
+            self.secondary_broker_code,
+            broker_host=self.secondary_broker_host,
+            broker_account_number=self.secondary_broker_account_number,
+            broker_api_key=self.secondary_broker_api_key,
+            broker_secret_key=self.secondary_broker_secret_key,
+            broker_url=self.secondary_broker_url,
+        )
