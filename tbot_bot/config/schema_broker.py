@@ -11,7 +11,7 @@ _ROUTE = Place(Store.ENV_BOT, Group.BROKER, "Broker", "routing")
 _TOGGLE = Place(Store.ENV_BOT, Group.BROKER, "Broker toggles", "", advanced=True)
 _FAILOVER = Place(Store.ENV_BOT, Group.BROKER, "Failover", "failover", advanced=True)
 _CREDENTIALS = Place(Store.BROKER, Group.BROKER, "Credentials", "broker")
-_SECONDARY = Place(Store.BROKER, Group.BROKER, "Secondary broker", "secondary", advanced=True)
+_SECONDARY = Place(Store.BROKER, Group.BROKER, "Secondary broker", "secondary", advanced=True, ours=True)
 _MORE_CREDENTIALS = Place(Store.BROKER, Group.BROKER, "Credentials", "broker", advanced=True)
 _IDENTITY = Place(Store.IDENTITY, Group.BROKER, "Identity", "identity", advanced=True)
 _SCREENER = Place(Store.SCREENER, Group.BROKER, "Fundamentals provider", "screener", advanced=True, ours=True)
@@ -45,7 +45,7 @@ KEYS: tuple[KeySpec, ...] = (
         "API address",
         "Empty = the broker's own paper address (PAPER: http://127.0.0.1:8090,"
         " ALPACA: https://paper-api.alpaca.markets, TRADIER: https://sandbox.tradier.com)."
-        " https://api.alpaca.markets and https://api.tradier.com trade real money. IBKR has none: see the gateway host.",
+        " https://api.alpaca.markets and https://api.tradier.com trade real money. IBKR: see the gateway host.",
     ),
     _CREDENTIALS.secret(
         "BROKER_API_KEY",

@@ -1,16 +1,20 @@
 """Where objects meet: opens secrets, broker, ledger and universe, and puts a trading day together."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 from tbot_bot.accounting.store import LedgerStore
+from tbot_bot.broker.failover import FailoverBroker
 from tbot_bot.broker.gateway import BrokerConnection, open_broker
+from tbot_bot.broker.lease import AccountLease
 from tbot_bot.broker.links import open_links
+from tbot_bot.broker.routes import RouteLog
 from tbot_bot.config.build_check import check
 from tbot_bot.config.security_bot import LoadedSecrets, open_secrets
-from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed, LedgerRefused, TbotError
+from tbot_bot.domain.errors import AlreadyRunning, BrokerDenied, BrokerError, BuildCheckFailed, LedgerRefused, TbotError
 from tbot_bot.domain.market import Bar, InverseEtf, Listing, Quote, Symbol, VixReading
 from tbot_bot.domain.orders import OrderReport
 from tbot_bot.domain.session import BotState, SessionHours
@@ -56,10 +60,13 @@ class Trading:
     inbox: Inbox
     generation: str
     connection: BrokerConnection
+    leases: tuple[AccountLease, ...] = ()
 
     def close(self) -> None:
         self.desk.close()
         self.connection.close()
+        for lease in self.leases:
+            lease.release()
 
 
 def generation(paths: Paths) -> str:
@@ -105,8 +112,14 @@ def open_trading(paths: Paths, wall: Clock, state: StateFile, publisher: Publish
     current = generation(paths)
     secrets = open_secrets(paths)
     clock = FollowedClock()
-    connection = open_broker(secrets.broker, secrets.bot, clock, open_links(paths, wall, secrets.broker))
-    connection.connect()
+    notifier, audit = AlertBook(paths, publisher, wall), AuditDrop(paths, wall)
+    connection = _open_connection(paths, wall, secrets, clock, _switch_teller(secrets, notifier, audit))
+    try:
+        connection.connect()
+    except BrokerError:
+        connection.close()
+        raise
+    leases = _leases(secrets, connection)
     told = connection.get_clock()
     clock.sample(told.now, float(told.speed))
     _require_account(connection, secrets)
@@ -121,15 +134,56 @@ def open_trading(paths: Paths, wall: Clock, state: StateFile, publisher: Publish
         broker=connection,
         reference=open_reference(secrets.broker, secrets.bot),
         ledger=LedgerStore(paths.ledger_db, current),
-        audit=AuditDrop(paths, wall),
-        notifier=AlertBook(paths, publisher, wall),
+        audit=audit,
+        notifier=notifier,
         state=state,
         publisher=publisher,
     )
     inbox: Inbox = Inbox()
     desk = Desk(connection, connection, clock, inbox)
     _start_streams(connection, clock, inbox)
-    return Trading(services, desk, inbox, current, connection)
+    return Trading(services, desk, inbox, current, connection, leases)
+
+
+def _open_connection(
+    paths: Paths, wall: Clock, secrets: LoadedSecrets, clock: FollowedClock, switched: Callable[[bool, str], None]
+) -> BrokerConnection:
+    """The broker; where a secondary one is set and FAILOVER_ENABLED, both as one."""
+    first = open_broker(secrets.broker, secrets.bot, clock, open_links(paths, wall, secrets.broker))
+    if secrets.secondary is None or not secrets.bot.failover.failover_enabled:
+        return first
+    second = open_broker(secrets.secondary, secrets.bot, clock, open_links(paths, wall, secrets.secondary))
+    return FailoverBroker(first, second, RouteLog(paths.routes), secrets.bot.failover.failover_log_tag, switched)
+
+
+def _switch_teller(secrets: LoadedSecrets, notifier: AlertBook, audit: AuditDrop) -> Callable[[bool, str], None]:
+    """Tells of each switch between the brokers: log, alert, audit."""
+    tag = secrets.bot.failover.failover_log_tag
+
+    def tell(up: bool, words: str) -> None:
+        where = "the first broker" if up else "the secondary broker"
+        log.warning("entries go elsewhere", extra={"fields": {"tag": tag, "to": where, "why": words}})
+        notifier.notify("critical", f"{tag}: entries go to {where}", words)
+        audit.record("broker_failover", "bot", {"to": where, "why": words, "tag": tag})
+
+    return tell
+
+
+def _leases(secrets: LoadedSecrets, connection: BrokerConnection) -> tuple[AccountLease, ...]:
+    """The accounts that this process alone may trade. Raises AlreadyRunning; then nothing is open any more."""
+    leases = [AccountLease(secrets.broker.broker_code, connection.get_account_info().account_id)]
+    if isinstance(connection, FailoverBroker):
+        code = secrets.secondary.broker_code if secrets.secondary is not None else ""
+        leases.append(AccountLease(code, connection.second_account_id))
+    try:
+        for lease in leases:
+            lease.take()
+    except AlreadyRunning:
+        for lease in leases:
+            lease.release()
+        connection.close()
+        raise
+    return tuple(leases)
 
 
 def _require_account(connection: BrokerConnection, secrets: LoadedSecrets) -> None:

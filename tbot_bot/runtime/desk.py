@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from tbot_bot.domain.errors import BrokerError, BrokerUnavailable, OrderFateUnknown, OrderRefused
+from tbot_bot.domain.errors import BrokerError, OrderFateUnknown, OrderRefused
 from tbot_bot.domain.market import Bar, BrokerClock, Symbol
 from tbot_bot.domain.orders import ClientOrderId, Execution, OrderIntent, OrderReport
 from tbot_bot.domain.portfolio import Position
@@ -219,7 +219,7 @@ class Desk:
         for pause in self._pauses:
             try:
                 report = self._broker.get_order(client_id)
-            except BrokerUnavailable:
+            except BrokerError:
                 report = None
             else:
                 # While it is still on its way there, absent proves nothing.

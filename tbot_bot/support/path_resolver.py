@@ -187,6 +187,11 @@ class Paths:
         return self.output / "bot"
 
     @property
+    def routes(self) -> Path:
+        """Which broker each order went to, where there is a secondary one."""
+        return self.private / "routes.jsonl"
+
+    @property
     def api_logs(self) -> Path:
         """What was said to the broker and what it answered, JSON lines, a file a day."""
         return self.private / "api"

@@ -67,7 +67,7 @@ class Rig:
     """A counterpart's process and its adapter. Each account is opened by its first use.
 
     `faults`: those that its protocol can have. `each_fill`: whether the broker tells fills one by one.
-    `change_method`: of the request that changes an order."""
+    `change_method`: of the request that changes an order. `retries`: of the adapters that it makes."""
 
     name: str
     face: str
@@ -75,6 +75,7 @@ class Rig:
     each_fill = True
     speaks_http = True
     heartbeats = False
+    retries = 3
     change_method = "PATCH"
 
     def __init__(self, folder: Path, speed: int = 60, symbols: int = 120) -> None:
@@ -193,7 +194,7 @@ class AlpacaRig(Rig):
             broker_secret_key=secret,
         )
         clock = self.clock()
-        return AlpacaBroker(credentials, AlpacaOptions(5.0, 3, 1000), clock, BrokerLinks())
+        return AlpacaBroker(credentials, AlpacaOptions(5.0, self.retries, 1000), clock, BrokerLinks())
 
 
 class TradierRig(Rig):
@@ -212,7 +213,7 @@ class TradierRig(Rig):
             broker_api_key=secret or account,
             broker_account_number=account_number(account),
         )
-        return TradierBroker(credentials, TradierOptions(5.0, 3), self.clock(), BrokerLinks())
+        return TradierBroker(credentials, TradierOptions(5.0, self.retries), self.clock(), BrokerLinks())
 
 
 class IbkrRig(Rig):
@@ -237,7 +238,7 @@ class IbkrRig(Rig):
             broker_host=f"127.0.0.1:{self.port}",
             broker_account_number=secret or (account if account.startswith("DU") else ""),
         )
-        return IbkrBroker(credentials, IbkrOptions(3.0, 3, number * 10), self.clock(), BrokerLinks())
+        return IbkrBroker(credentials, IbkrOptions(3.0, self.retries, number * 10), self.clock(), BrokerLinks())
 
 
 RIGS: Mapping[str, type[Rig]] = {"alpaca": AlpacaRig, "ibkr": IbkrRig, "tradier": TradierRig}

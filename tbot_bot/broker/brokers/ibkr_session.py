@@ -156,8 +156,9 @@ class IbkrSession:
             except (OSError, TimeoutError) as error:
                 self.ib.disconnect()
                 if self._taken:
+                    # Ours of a moment ago, or another's: until the gateway lets go of it no one can tell.
                     words = f"client id {where.client} is in use at the gateway: end the other program that has it"
-                    raise BrokerDenied(words) from error
+                    raise BrokerUnavailable(words) from error
                 words = f"TWS or IB Gateway does not answer at {where.host}:{where.port}"
                 raise BrokerUnavailable(f"{words}: start it, log in and allow its API ({error!r})") from error
             self.account = self._account()

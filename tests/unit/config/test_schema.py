@@ -13,7 +13,7 @@ from tbot_bot.config.schema import ALIASES, BY_NAME, KEYS, find, nearest
 from tbot_bot.config.values import Refused, to_text, to_value
 from tbot_bot.domain.identity import AlertTargets, BotIdentity, ScreenerCredentials
 from tbot_bot.domain.installation import BackupTarget, EnvSettings
-from tbot_bot.domain.settings import BotSettings, BrokerCredentials
+from tbot_bot.domain.settings import BotSettings, BrokerCredentials, SecondaryCredentials
 
 DATA = Path(__file__).parent / "data"
 OURS = [
@@ -43,7 +43,7 @@ def test_a_store_has_exactly_the_keys_of_the_seeds_and_marks_the_others_as_ours(
 
 
 def test_the_broker_credentials_are_the_eight_unified_fields_of_the_seeds() -> None:
-    assert {spec.name for spec in KEYS if spec.store is Store.BROKER} == seed_names("seed_broker.txt")
+    assert {spec.name for spec in KEYS if spec.store is Store.BROKER and not spec.ours} == seed_names("seed_broker.txt")
 
 
 def test_every_key_that_the_strategy_reference_adds_is_there_and_marked_ours() -> None:
@@ -99,6 +99,7 @@ ROOTS = {
     BotSettings: "",
     EnvSettings: "env",
     BrokerCredentials: "broker",
+    SecondaryCredentials: "secondary",
     BotIdentity: "identity",
     AlertTargets: "alerts",
     ScreenerCredentials: "screener",
