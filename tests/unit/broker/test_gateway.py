@@ -23,7 +23,29 @@ def test_paper_and_alpaca_speak_alpaca(settings: BotSettings, name: BrokerName) 
     broker.close()
 
 
-@pytest.mark.parametrize("name", [BrokerName.IBKR])
-def test_a_broker_of_a_later_release_is_refused_with_words(settings: BotSettings, name: BrokerName) -> None:
-    with pytest.raises(ConfigInvalid, match="not in this release"):
-        open_broker(BrokerCredentials(name), settings, SystemClock(), BrokerLinks())
+@pytest.mark.parametrize(("name", "url"), [(BrokerName.IBKR, ""), (BrokerName.TRADIER, "https://sandbox.tradier.com")])
+def test_every_broker_has_an_adapter_that_asks_nothing_when_it_is_made(
+    settings: BotSettings, name: BrokerName, url: str
+) -> None:
+    credentials = BrokerCredentials(name, broker_url=url, broker_api_key="k", broker_account_number="n")
+    broker = open_broker(credentials, settings, SystemClock(), BrokerLinks())
+    assert broker.capabilities.replaces_in_place
+    broker.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "words"),
+    [
+        (BrokerName.IBKR, {"broker_host": "10.0.0.7:4001"}, "on this machine"),
+        (BrokerName.IBKR, {"broker_host": "127.0.0.1:port"}, "a host and a port"),
+        (BrokerName.TRADIER, {"broker_url": "http://api.tradier.com"}, "https"),
+        (BrokerName.TRADIER, {"broker_url": "https://api.tradier.com/v2"}, "without the path"),
+        (BrokerName.TRADIER, {"broker_url": "https://api.tradier.com", "broker_api_key": ""}, "BROKER_API_KEY"),
+    ],
+)
+def test_an_address_that_cannot_be_right_is_refused_with_words(
+    settings: BotSettings, name: BrokerName, where: dict[str, str], words: str
+) -> None:
+    given = {"broker_api_key": "k", "broker_account_number": "n", **where}
+    with pytest.raises(ConfigInvalid, match=words):
+        open_broker(BrokerCredentials(name, **given), settings, SystemClock(), BrokerLinks())
