@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,49 @@ def faults(name: str, method: str, path: str, status: int, body: object) -> list
             for error in judge.iter_errors(body)
         }
     )
+
+
+def undocumented(name: str, method: str, path: str, status: int, body: object) -> set[str]:
+    """Fields of an answer that the document does not know."""
+    document = _document(name)
+    responses = document["paths"][_template(document, path)][method.lower()]["responses"]
+    found = _resolved(document, responses.get(str(status), {}))
+    schema = found.get("content", {}).get("application/json", {}).get("schema")
+    return set() if schema is None else set(_strangers(document, schema, body))
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        found: Any = document
+        for part in schema["$ref"][2:].split("/"):
+            found = found[part]
+        schema = found
+    return schema
+
+
+def _parts(document: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schema with everything that it is made of or may be."""
+    schema = _resolved(document, schema)
+    more = [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ())]
+    return [schema, *(found for part in more for found in _parts(document, part))]
+
+
+def _strangers(document: dict[str, Any], schema: dict[str, Any], value: object) -> Iterator[str]:
+    parts = _parts(document, schema)
+    if isinstance(value, list):
+        items = [part["items"] for part in parts if "items" in part]
+        for item in value[:3] if items else ():
+            yield from _strangers(document, {"anyOf": items}, item)
+    elif isinstance(value, dict):
+        known = {key: inner for part in parts for key, inner in part.get("properties", {}).items()}
+        rest = [part["additionalProperties"] for part in parts if isinstance(part.get("additionalProperties"), dict)]
+        for key, inner in value.items():
+            if key in known:
+                yield from _strangers(document, known[key], inner)
+            elif rest:
+                yield from _strangers(document, {"anyOf": rest}, inner)
+            elif known:
+                yield key
 
 
 def _place(path: Any) -> str:
