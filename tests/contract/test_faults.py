@@ -42,7 +42,7 @@ def same(name: str, one: Any, other: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-@pytest.mark.parametrize("status", [429, 500, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 @pytest.mark.usefixtures("only_http")
 def test_a_question_is_asked_again(venue: Any, broker: Any, names: Any, name: str, status: int) -> None:
     ask = QUESTIONS[name]
@@ -53,7 +53,7 @@ def test_a_question_is_asked_again(venue: Any, broker: Any, names: Any, name: st
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", "after", "within"])
 def test_a_cut_question_is_asked_again(venue: Any, broker: Any, names: Any, name: str, when: str) -> None:
     venue.fault(cut=when, cut_count=2, cut_method="" if venue.speaks_http else "GET")
     QUESTIONS[name](broker, names)
@@ -64,6 +64,20 @@ def test_a_cut_question_is_asked_again(venue: Any, broker: Any, names: Any, name
 def test_a_broker_that_keeps_failing_is_unavailable_never_empty(venue: Any, broker: Any, names: Any, name: str) -> None:
     venue.fault(http_status=503, http_count=100)
     with pytest.raises(BrokerUnavailable):
+        QUESTIONS[name](broker, names)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.usefixtures("only_http")
+def test_a_question_that_is_refused_is_an_error_never_empty(
+    venue: Any, broker: Any, names: Any, name: str, status: int
+) -> None:
+    """Also with the words of an error under a status of success, where a broker has that."""
+    if status == 200 and not venue.errors_in_success:
+        return
+    venue.fault(http_status=status, http_count=100)
+    with pytest.raises((BrokerUnavailable, BrokerDenied)):
         QUESTIONS[name](broker, names)
 
 
@@ -141,7 +155,7 @@ KINDS = ("market", "limit", "bracket")
 @pytest.mark.parametrize(
     "fault",
     [
-        *("lost answers", "cut before", "cut after", "busy", "broken", "too many", "slow"),
+        *("lost answers", "cut before", "cut after", "half answers", "busy", "broken", "too many", "slow"),
         *("questions cut", "phantom cancels", "late fills", "missing fills", "doubled fills", "halves"),
     ],
 )

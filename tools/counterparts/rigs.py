@@ -41,6 +41,7 @@ HTTP_FAULTS: Mapping[str, Mapping[str, Any]] = {
     "lost answers": {"http_status": 504, "http_count": 3, **_POST},
     "cut before": {"cut": "before", "cut_count": 3, "cut_method": "POST"},
     "cut after": {"cut": "after", "cut_count": 3, "cut_method": "POST"},
+    "half answers": {"cut": "within", "cut_count": 3, "cut_method": "POST"},
     "busy": {"http_status": 503, "http_count": 3, **_POST},
     "broken": {"http_status": 500, "http_count": 3, **_POST},
     "too many": {"http_status": 429, "http_count": 3},
@@ -67,7 +68,8 @@ class Rig:
     """A counterpart's process and its adapter. Each account is opened by its first use.
 
     `faults`: those that its protocol can have. `each_fill`: whether the broker tells fills one by one.
-    `change_method`: of the request that changes an order. `retries`: of the adapters that it makes."""
+    `change_method`: of the request that changes an order. `retries`: of the adapters that it makes.
+    `errors_in_success`: whether errors come with status 200."""
 
     name: str
     face: str
@@ -77,6 +79,7 @@ class Rig:
     heartbeats = False
     retries = 3
     change_method = "PATCH"
+    errors_in_success = False
 
     def __init__(self, folder: Path, speed: int = 60, symbols: int = 120) -> None:
         self._folder = folder
@@ -201,6 +204,7 @@ class TradierRig(Rig):
     name = face = "tradier"
     each_fill = False
     change_method = "PUT"
+    errors_in_success = True
 
     def broker(self, account: str, secret: str = "") -> BrokerConnection:
         """The account's name is its token; another `secret` is another's."""
