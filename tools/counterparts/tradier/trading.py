@@ -9,6 +9,8 @@ from tbot_bot.paper.book import Account, Fill, Order
 from tbot_bot.paper.orders import Replacement, check_order
 from tbot_bot.paper.refusal import FORBIDDEN_CODE, Refusal
 from tbot_bot.paper.sessions import NEW_YORK, rfc3339, utc
+from tbot_bot.paper.venue import Venue
+from tbot_bot.paper.view import dollars
 from tbot_bot.paper.web import VENUE, account_of
 from tools.counterparts.tradier.gains import match
 from tools.counterparts.tradier.orders import (
@@ -21,6 +23,9 @@ from tools.counterparts.tradier.orders import (
     read_placing,
 )
 from tools.counterparts.tradier.shape import Json, Problem, account_number, answer, collapsed
+
+LOWEST_SHORT = 5
+"""Dollars."""
 
 
 def add_routes(app: web.Application) -> None:
@@ -222,6 +227,7 @@ async def post_order(request: web.Request) -> web.Response:
         raise Problem(200, refusal.message)
     now = venue.sync()
     _check_sides(account_of(request), placing)
+    _check_prices(venue, placing, now)
     if placing.preview:
         body: Json = {
             "status": "ok",
@@ -256,6 +262,21 @@ def _check_sides(account: Account, placing: Placing) -> None:
         raise Problem(200, f"{leg.side} of {leg.quantity} is more than the position of {held} shares in {leg.symbol}.")
     if leg.side == "sell_short" and placing.duration == "gtc":
         raise Problem(200, "GTC orders are not allowed for short sales.")
+
+
+def _check_prices(venue: Venue, placing: Placing, now: int) -> None:
+    """A cheap stock is not sold short; a stop order waits on its side of the market, or it would be none."""
+    leg, quote = placing.legs[0], venue.view.quote(placing.legs[0].symbol, now)
+    if quote is None:
+        return
+    if leg.side == "sell_short" and dollars(quote.bid) < LOWEST_SHORT:
+        raise Problem(200, f"Short sale orders cannot be placed for stock priced below ${LOWEST_SHORT}.")
+    if leg.stop is None or placing.kind == "oco":
+        return
+    if leg.side in ("sell", "sell_short") and leg.stop >= dollars(quote.bid):
+        raise Problem(200, "Sell stop orders must have a stop price below the current bid.")
+    if leg.side in ("buy", "buy_to_cover") and leg.stop <= dollars(quote.ask):
+        raise Problem(200, "Buy stop orders must have a stop price above the current ask.")
 
 
 async def put_order(request: web.Request) -> web.Response:

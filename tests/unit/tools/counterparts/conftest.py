@@ -73,10 +73,9 @@ class Client:
         assert answer.status_code == 200, answer.text
 
 
-def started(folder: Path, **changes: Any) -> RunningVenue:
-    running = start_venue(
-        VenueSettings(folder / "state", "127.0.0.1", 0, 0, symbols=60, hold=True, **changes), TradierFace
-    )
+def started(folder: Path, symbols: int = 60, plan: str = "open") -> RunningVenue:
+    settings = VenueSettings(folder / "state", port=0, admin_port=0, symbols=symbols, plan=plan, hold=True)
+    running = start_venue(settings, TradierFace)
     running.skip(OPEN)
     return running
 
@@ -91,5 +90,13 @@ def client(tmp_path: Path) -> Iterator[Client]:
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Client]:
     running = started(tmp_path, plan="sandbox")
+    yield Client(running)
+    running.stop()
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Iterator[Client]:
+    """A market that has cheap stocks too."""
+    running = started(tmp_path, symbols=600)
     yield Client(running)
     running.stop()

@@ -63,6 +63,30 @@ def test_a_long_position_cannot_be_turned_around(client: Client) -> None:
         assert "errors" in client.place(**changes).json()
 
 
+@pytest.mark.parametrize(("side", "near", "far"), [("sell", 1.02, 0.95), ("buy", 0.98, 1.05)])
+def test_a_stop_waits_on_its_side_of_the_market(client: Client, side: str, near: float, far: float) -> None:
+    client.filled(5)
+    last = client.last()
+    wrong = client.place(side=side, type="stop", stop=round(last * near, 2)).json()
+    assert "stop price" in wrong["errors"]["error"]
+    number = client.placed(side=side, type="stop", stop=round(last * far, 2))
+    client.venue.skip("2026-01-05T15:00:08+00:00")
+    row = client.order(number)
+    assert (row["status"], row["stop_price"]) == ("open", round(last * far, 2))
+
+
+def test_a_cheap_stock_is_not_sold_short(wide: Client) -> None:
+    assert wide.venue.server.venue is not None
+    names = [item.symbol for item in wide.venue.server.venue.market.instruments]
+    quotes = wide.ask("POST", "/markets/quotes", {"symbols": ",".join(names)}).json()["quotes"]["quote"]
+    easy = {row["symbol"] for row in wide.get("/markets/etb")["securities"]["security"]}
+    cheap = [row["symbol"] for row in quotes if 0 < row["bid"] < 5]
+    dear = [row["symbol"] for row in quotes if row["bid"] > 6 and row["symbol"] in easy]
+    assert cheap
+    assert "below $5" in wide.place(symbol=cheap[0], side="sell_short").json()["errors"]["error"]
+    assert wide.place(symbol=dear[0], side="sell_short").json()["order"]["status"] == "ok"
+
+
 def test_an_order_changes_in_place_and_keeps_its_id_and_tag(client: Client) -> None:
     last = client.last()
     number = client.placed(type="limit", price=round(last * 0.7, 2), tag="tb-2")
