@@ -110,7 +110,7 @@ def market(ib: Any, stock: Any, told: dict[str, Any]) -> None:
     ib.cancelMktData(stock)
     ib.reqMarketDataType(3)
     delayed = ib.reqMktData(stock, "")
-    until(ib, lambda: delayed.bid > 0)
+    until(ib, lambda: delayed.marketDataType == 3 and delayed.bid > 0)
     told["delayed"] = [delayed.marketDataType, delayed.bid]
     ib.cancelMktData(stock)
     ib.reqMarketDataType(1)
