@@ -15,7 +15,7 @@ from tbot_bot.paper.venue import Venue
 from tbot_bot.paper.web import account_of
 from tools.counterparts.tradier.orders import order_row
 from tools.counterparts.tradier.quotes import quote
-from tools.counterparts.tradier.shape import Json, answer
+from tools.counterparts.tradier.shape import Json, answer, number_of_digest
 
 SESSION_S = 300.0
 """Within which a session has to be used, once."""
@@ -153,7 +153,7 @@ class Events:
             "remaining_quantity": row["remaining_quantity"],
             "transaction_date": rfc3339(event.at_ms),
             "create_date": row["create_date"],
-            "account": "",
+            "account": number_of_digest(self._venue.exchange.accounts[event.order.account].key_id),
             **({"tag": row["tag"]} if "tag" in row else {}),
         }
         for listener in self._listeners:

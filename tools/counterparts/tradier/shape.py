@@ -22,7 +22,12 @@ class Problem(Exception):
 
 def account_number(token: str) -> str:
     """Of the account that a token opens."""
-    return f"VA{int(hashlib.sha256(token.encode()).hexdigest()[:12], 16) % 10**8:08}"
+    return number_of_digest(hashlib.sha256(token.encode()).hexdigest())
+
+
+def number_of_digest(digest: str) -> str:
+    """As `account_number`, of a token's SHA-256, which is all that the exchange keeps of it."""
+    return f"VA{int(digest[:12], 16) % 10**8:08}"
 
 
 def collapsed(name: str, items: Sequence[Json]) -> Any:

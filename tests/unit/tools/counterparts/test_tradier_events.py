@@ -9,6 +9,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.unit.tools.counterparts.conftest import Client
+from tools.counterparts.tradier.shape import account_number
 
 
 def session(client: Client, kind: str) -> str:
@@ -47,6 +48,7 @@ def test_an_accounts_stream_tells_its_orders_and_nobody_elses(client: Client) ->
     told = over_socket(client, "accounts", trade, sessionid=session(client, "accounts"), events=["order"])
     assert told[-1]["executed_quantity"] == told[-1]["last_fill_quantity"] == 10
     assert {each["tag"] for each in told} == {"told"}
+    assert {each["account"] for each in told} == {account_number(client.token)}
 
 
 def test_a_session_serves_once(client: Client) -> None:
