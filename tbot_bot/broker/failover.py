@@ -5,12 +5,15 @@ broker holds is told as it was last seen while it cannot be asked."""
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TypeVar
 
 from tbot_bot.broker.gateway import BrokerConnection
+from tbot_bot.broker.health import PATIENCE, Health, Patience
+from tbot_bot.broker.merged import added, common
 from tbot_bot.broker.routes import PRIMARY, SECONDARY, RouteLog
 from tbot_bot.domain.errors import BrokerDenied, BrokerError, BrokerUnavailable, OrderFateUnknown, OrderRefused
 from tbot_bot.domain.market import Asset, Bar, BrokerClock, DailyBar, Quote, Symbol
@@ -22,53 +25,8 @@ from tbot_bot.ports.broker import Capabilities, StreamHandlers
 T = TypeVar("T")
 _SECOND = "2-"
 """Before the ids of the secondary broker's executions, so that two brokers' ids cannot meet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """After how many failures, over how many seconds, the first broker is down; and how long it must answer again."""
-
-    failures: int = 3
-    down_after_s: float = 5.0
-    up_after_s: float = 60.0
-
-
-class Health:
-    """Whether the first broker answers. Refusals are answers. Thread-safe."""
-
-    def __init__(
-        self, patience: Patience, switched: Callable[[bool, str], None], monotonic: Callable[[], float]
-    ) -> None:
-        self._patience = patience
-        self._switched = switched
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._failures = 0
-        self._since: float | None = None
-        self._well_since: float | None = None
-        self.up = True
-
-    def answered(self) -> None:
-        with self._lock:
-            now = self._monotonic()
-            self._failures, self._since = 0, None
-            self._well_since = now if self._well_since is None else self._well_since
-            back = not self.up and now - self._well_since >= self._patience.up_after_s
-            self.up = self.up or back
-        if back:
-            self._switched(True, "the first broker answers again")
-
-    def failed(self, words: str) -> None:
-        with self._lock:
-            now = self._monotonic()
-            self._failures += 1
-            self._well_since = None
-            self._since = now if self._since is None else self._since
-            enough = self._failures >= self._patience.failures and now - self._since >= self._patience.down_after_s
-            down = self.up and enough
-            self.up = self.up and not enough
-        if down:
-            self._switched(False, words)
+_LOOKS = 3
+"""Answers of "no such order" after which an order of unknown fate is taken for never arrived."""
 
 
 class FailoverBroker:
@@ -82,7 +40,7 @@ class FailoverBroker:
         routes: RouteLog,
         tag: str,
         switched: Callable[[bool, str], None],
-        patience: Patience = Patience(),
+        patience: Patience = PATIENCE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._first, self._second = primary, secondary
@@ -92,10 +50,15 @@ class FailoverBroker:
         self._handlers: StreamHandlers | None = None
         self._lock = threading.Lock()
         self._unknown: dict[ClientOrderId, Symbol] = {}
+        self._absent: Counter[ClientOrderId] = Counter()
+        self._unseen: dict[ClientOrderId, Symbol] = {}
+        self._missed: datetime | None = None
         self._seen_positions: tuple[Position, ...] | None = None
         self._seen_orders: tuple[OrderReport, ...] | None = None
         self._seen_account: Account | None = None
         self._seen_second: Account | None = None
+        self._seen_second_positions: tuple[Position, ...] = ()
+        self._seen_second_orders: tuple[OrderReport, ...] = ()
 
     @property
     def on_primary(self) -> bool:
@@ -105,20 +68,7 @@ class FailoverBroker:
     @property
     def capabilities(self) -> Capabilities:
         """What both can do: an entry may go to either."""
-        one, other = self._first.capabilities, self._second.capabilities
-        limits = [each for each in (one.bar_symbols, other.bar_symbols) if each is not None]
-        both = (
-            *("fractional", "notional", "short", "puts", "bracket", "trailing", "resting_stop_fractional"),
-            *("extended_hours", "replaces_in_place", "halts"),
-        )
-        return replace(
-            one,
-            **{name: getattr(one, name) and getattr(other, name) for name in both},
-            minimum_notional=max(one.minimum_notional, other.minimum_notional),
-            minimum_quantity=max(one.minimum_quantity, other.minimum_quantity),
-            share_step=max(one.share_step, other.share_step),
-            bar_symbols=min(limits) if limits else None,
-        )
+        return common(self._first.capabilities, self._second.capabilities)
 
     def connect(self) -> None:
         """Both must answer once: without having seen what they hold, nothing is known.
@@ -194,23 +144,43 @@ class FailoverBroker:
         return self._second_account().account_id
 
     def get_positions(self) -> tuple[Position, ...]:
-        first = self._ask_first(lambda broker: broker.get_positions(), self._seen_positions)
+        """What was last seen at a broker that is down is no answer when entries went there since: it may hold more."""
+        with self._lock:
+            settled = set(self._unseen) - set(self._unknown)
+        try:
+            first = self._ask(lambda broker: broker.get_positions())
+        except BrokerUnavailable as error:
+            if self.on_primary or self._seen_positions is None:
+                raise
+            if self._unseen:
+                raise BrokerUnavailable("an entry went to the broker that is down just before it was lost") from error
+            first = self._seen_positions
+        else:
+            with self._lock:
+                for client_id in settled:
+                    self._unseen.pop(client_id, None)
         self._seen_positions = first
-        return _added(first, self._asked_second(lambda broker: broker.get_positions()))
+        self._seen_second_positions = self._asked_second(lambda broker: broker.get_positions())
+        return added(first, self._seen_second_positions)
 
     def open_orders(self) -> tuple[OrderReport, ...]:
         first = self._ask_first(lambda broker: broker.open_orders(), self._seen_orders)
         self._seen_orders = first
-        return first + self._asked_second(lambda broker: broker.open_orders())
+        self._seen_second_orders = self._asked_second(lambda broker: broker.open_orders())
+        return first + self._seen_second_orders
 
     def executions_since(self, since: datetime) -> tuple[Execution, ...]:
         """While the first broker is down its part is missing; it is asked for again when it is back."""
+        earliest = since if self._missed is None else min(since, self._missed)
         try:
-            first = self._ask(lambda broker: broker.executions_since(since))
+            first = self._ask(lambda broker: broker.executions_since(earliest))
         except BrokerUnavailable:
+            self._missed = earliest
             if self.on_primary:
                 raise
             first = ()
+        else:
+            self._missed = None
         second = self._asked_second(lambda broker: broker.executions_since(since))
         marked = tuple(
             replace(
@@ -231,8 +201,10 @@ class FailoverBroker:
             return self._second.get_order(client_id)
         report = self._ask(lambda broker: broker.get_order(client_id))
         with self._lock:
-            # Its fate is known now, either way.
-            self._unknown.pop(client_id, None)
+            # Absent at first it may still be on its way in.
+            self._absent[client_id] += report is None and client_id in self._unknown
+            if report is not None or self._absent[client_id] >= _LOOKS:
+                self._unknown.pop(client_id, None)
         return report
 
     def submit_order(self, intent: OrderIntent) -> OrderReport:
@@ -240,15 +212,29 @@ class FailoverBroker:
         route = self._route(intent)
         if route == SECONDARY:
             return self._second.submit_order(intent)
+        with self._lock:
+            # Until it is answered it counts as one of unknown fate.
+            self._unknown[intent.client_id] = intent.symbol
+            if intent.purpose is Purpose.ENTRY:
+                self._unseen[intent.client_id] = intent.symbol
         try:
             report = self._first.submit_order(intent)
-        except OrderFateUnknown as error:
+        except OrderRefused:
+            self._settle(intent.client_id)
             with self._lock:
-                self._unknown[intent.client_id] = intent.symbol
+                self._unseen.pop(intent.client_id, None)
+            self._health.answered()
+            raise
+        except OrderFateUnknown as error:
             self._health.failed(str(error))
             raise
+        self._settle(intent.client_id)
         self._health.answered()
         return report
+
+    def _settle(self, client_id: ClientOrderId) -> None:
+        with self._lock:
+            self._unknown.pop(client_id, None)
 
     def _route(self, intent: OrderIntent) -> str:
         """Raises OrderRefused for an entry that must not go anywhere now."""
@@ -256,27 +242,39 @@ class FailoverBroker:
         if known is not None:
             return known
         if intent.purpose is not Purpose.ENTRY:
-            wanted = self._routes.of(intent.trade_id) or PRIMARY
-        elif self.on_primary:
-            wanted = PRIMARY
+            wanted = self._routes.of(intent.trade_id) or self._holder(intent)
         else:
-            self._refuse_doubtful(intent)
-            wanted = SECONDARY
+            wanted = PRIMARY if self.on_primary else SECONDARY
+            self._refuse_doubtful(intent, wanted)
         try:
-            return self._routes.choose(intent.client_id, wanted)
+            return self._routes.choose(intent.client_id, wanted, intent)
         except OSError as error:
             raise OrderRefused(intent.client_id, f"its route could not be written down: {error}", "not_sent") from error
 
-    def _refuse_doubtful(self, intent: OrderIntent) -> None:
+    def _holder(self, intent: OrderIntent) -> str:
+        """Of a position whose entry nobody sent while there was a secondary broker. Raises OrderRefused."""
+        first, second = (
+            any(each.symbol == intent.symbol for each in seen or ())
+            for seen in (self._seen_positions, self._seen_second_positions)
+        )
+        if first and second:
+            raise OrderRefused(intent.client_id, f"both brokers hold {intent.symbol}: close it by hand", "not_sent")
+        if first or second:
+            return SECONDARY if second else PRIMARY
+        return self._routes.home(intent.session, intent.symbol) or PRIMARY
+
+    def _refuse_doubtful(self, intent: OrderIntent, wanted: str) -> None:
+        """No entry in a symbol that lives, or may live, at the other broker; for the session it stays at one."""
         with self._lock:
-            doubtful = intent.symbol in self._unknown.values()
-        held = any(each.symbol == intent.symbol for each in self._seen_positions or ())
-        working = any(each.symbol == intent.symbol for each in self._seen_orders or ())
-        if doubtful or held or working:
+            doubtful = wanted == SECONDARY and intent.symbol in {*self._unknown.values(), *self._unseen.values()}
+        there = wanted == SECONDARY
+        positions = (self._seen_positions or ()) if there else self._seen_second_positions
+        orders = (self._seen_orders or ()) if there else self._seen_second_orders
+        lives = intent.symbol in {each.symbol for each in positions} | {each.symbol for each in orders}
+        home = self._routes.home(intent.session, intent.symbol)
+        if doubtful or lives or home not in (None, wanted):
             what = "an order of unknown fate" if doubtful else "a position or an order"
-            raise OrderRefused(
-                intent.client_id, f"the broker that is down may hold {what} in {intent.symbol}", "not_sent"
-            )
+            raise OrderRefused(intent.client_id, f"the other broker may hold {what} in {intent.symbol}", "not_sent")
 
     def replace_order(self, client_id: ClientOrderId, change: OrderChange) -> OrderReport:
         route = self._routes.of(client_id) or PRIMARY
@@ -287,7 +285,10 @@ class FailoverBroker:
         return self._broker(route).replace_order(client_id, change)
 
     def cancel_order(self, client_id: ClientOrderId) -> None:
-        self._broker(self._routes.of(client_id) or PRIMARY).cancel_order(client_id)
+        route = self._routes.of(client_id)
+        if route is None and any(each.client_id == client_id for each in self._seen_second_orders):
+            route = SECONDARY
+        self._broker(route or PRIMARY).cancel_order(client_id)
 
     def _broker(self, route: str) -> BrokerConnection:
         return self._second if route == SECONDARY else self._first
@@ -369,18 +370,3 @@ class FailoverBroker:
                     handlers.on_state(name, True, "through the first broker" if up else "through the secondary broker")
 
         return act
-
-
-def _added(first: tuple[Position, ...], second: tuple[Position, ...]) -> tuple[Position, ...]:
-    """By symbol; the average price is weighted by the shares."""
-    found = {position.symbol: position for position in first}
-    for each in second:
-        known = found.get(each.symbol)
-        if known is None:
-            found[each.symbol] = each
-            continue
-        quantity = known.quantity + each.quantity
-        shares = abs(known.quantity) + abs(each.quantity)
-        average = (abs(known.quantity) * known.average_price + abs(each.quantity) * each.average_price) / shares
-        found[each.symbol] = Position(each.symbol, quantity, average, each.price or known.price)
-    return tuple(position for position in found.values() if position.quantity)

@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
-from tbot_bot.domain.orders import ClientOrderId
+from tbot_bot.domain.market import Symbol
+from tbot_bot.domain.orders import ClientOrderId, OrderIntent
 from tbot_bot.support.atomic_file import LineLog, read_lines
 
 PRIMARY, SECONDARY = "primary", "secondary"
@@ -18,6 +20,7 @@ class RouteLog:
         self._lock = threading.Lock()
         rows = read_lines(file)[-_KEPT:]
         self._routes: dict[str, str] = {str(row["id"]): str(row["route"]) for row in rows if "id" in row}
+        self._homes = {str(row["home"]): str(row["route"]) for row in reversed(rows) if "home" in row}
         self._log = LineLog(file)
 
     def of(self, client_id: ClientOrderId) -> str | None:
@@ -25,13 +28,22 @@ class RouteLog:
         with self._lock:
             return self._routes.get(client_id)
 
-    def choose(self, client_id: ClientOrderId, route: str) -> str:
+    def home(self, session: date, symbol: Symbol) -> str | None:
+        """Where the first order in `symbol` of this session went."""
+        with self._lock:
+            return self._homes.get(_home(session, symbol))
+
+    def choose(self, client_id: ClientOrderId, route: str, of: OrderIntent | None = None) -> str:
         """The route of an id, for ever: the first one that was chosen. Durable when it returns. Raises OSError."""
         with self._lock:
             known = self._routes.get(client_id)
             if known is not None:
                 return known
-            self._log.append({"id": client_id, "route": route})
+            row = {"id": client_id, "route": route}
+            if of is not None:
+                row["home"] = _home(of.session, of.symbol)
+                self._homes.setdefault(row["home"], route)
+            self._log.append(row)
             self._routes[client_id] = route
             return route
 
@@ -41,3 +53,7 @@ class RouteLog:
 
     def close(self) -> None:
         self._log.close()
+
+
+def _home(session: date, symbol: Symbol) -> str:
+    return f"{session.isoformat()} {symbol}"

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tbot_bot.broker.failover import FailoverBroker, Patience
+from tbot_bot.broker.failover import FailoverBroker
+from tbot_bot.broker.health import Patience
 from tbot_bot.broker.routes import PRIMARY, SECONDARY, RouteLog
 from tbot_bot.domain.errors import BrokerError, BrokerUnavailable, OrderFateUnknown, OrderRefused
 from tbot_bot.domain.market import Symbol
