@@ -31,6 +31,19 @@ def test_a_small_campaign_violates_nothing(
     assert lines == [f"campaign {part}: points={found.points} violations=0 seconds={found.seconds:.1f}"]
 
 
+def test_a_small_orders_campaign_sends_nothing_twice_and_loses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = PARTS["orders"]("small", 1)
+    report_campaign(Paths(tmp_path), found)
+
+    assert found.violations == ()
+    for broker in ("alpaca", "ibkr", "tradier"):
+        assert found.detail[f"{broker} cases"] == 6
+        assert found.detail[f"{broker} deaths"] >= 4
+        assert found.detail[f"{broker} duplicates"] == found.detail[f"{broker} orphans"] == 0
+
+
 @pytest.mark.timeout(900)
 def test_a_small_storage_campaign_violates_nothing_and_its_self_test_finds_something(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -62,6 +62,7 @@ TRADIER_CAPABILITIES = Capabilities(
 )
 _ORDERS_A_PAGE = 250
 _SYMBOLS_A_CALL = 500
+_LONGEST_QUERY = 1500
 _TAG = re.compile(r"[A-Za-z0-9-]{1,240}")
 _OF_SESSION = re.compile(r"tb-(\d{6})-")
 _PROBE = Symbol("SPY")
@@ -309,7 +310,9 @@ class TradierBroker:
         unique = list(dict.fromkeys(symbols))
         for start in range(0, len(unique), _SYMBOLS_A_CALL):
             form = {"symbols": ",".join(unique[start : start + _SYMBOLS_A_CALL]), "greeks": "false"}
-            yield from _rows(self._http.ask_by_form("/markets/quotes", form), "quotes", "quote")
+            # A long list does not fit into an address.
+            ask = self._http.get if len(form["symbols"]) <= _LONGEST_QUERY else self._http.ask_by_form
+            yield from _rows(ask("/markets/quotes", form), "quotes", "quote")
 
     def bars(self, symbols: Sequence[Symbol], start: datetime, end: datetime) -> tuple[Bar, ...]:
         """One request a symbol. Raises BrokerDenied for more symbols than a minute's requests allow."""

@@ -75,7 +75,7 @@ def test_the_client_library_passes_a_whole_scenario(rig: IbkrRig, library: str, 
     assert told["line"][1:] == [0.0, 100_000.0]
     assert told["delayed"][0] == 3
     assert told["bars"] >= 25
-    assert told["days"] >= 5
+    assert told["days"] >= 4
     assert told["positions"] == [[SYMBOL, 5.0]]
     assert told["completed"].count("Filled") == 1
     assert told["after reconnect"]["held"] == 1
