@@ -322,7 +322,12 @@ class IbkrBroker:
             completed = await self._session.ib.reqCompletedOrdersAsync(False)
         await self._session.ib.reqExecutionsAsync()
         trade = next((t for t in completed if t.order.orderRef == client_id), None)
-        return self._report(trade) if trade is not None else None
+        if trade is not None:
+            return self._report(trade)
+        if any(fill.execution.orderRef == client_id for fill in self._session.ib.fills()):
+            # Fills come before the list has their order: to say that there is none would let it be sent twice.
+            raise BrokerUnavailable(f"order {client_id} has executions, but the gateway does not list it: ask again")
+        return None
 
     def _report(self, trade: Any) -> OrderReport:
         perm = trade.order.permId
