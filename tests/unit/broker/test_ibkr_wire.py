@@ -48,6 +48,14 @@ def _fill(ib: Any, exec_id: str, shares: float, price: float, side: str = "BOT",
     return ib.Fill(ib.Stock("SPY", "SMART", "USD"), told, report, AT)
 
 
+def _ticker(ib: Any, **values: float) -> Any:
+    """Set afterwards: ib_async empties at birth what its Ticker is given."""
+    ticker = ib.Ticker()
+    for name, value in values.items():
+        setattr(ticker, name, value)
+    return ticker
+
+
 def test_a_share_class_is_written_with_a_space_there_and_a_dot_here() -> None:
     assert wire.from_symbol(Symbol("BRK.B")) == "BRK B"
     assert wire.to_symbol("BRK B") == "BRK.B"
@@ -165,20 +173,20 @@ def test_an_account_without_its_money_is_refused(ib: Any, missing: str) -> None:
 
 @pytest.mark.parametrize(("kind", "priced"), [(1, True), (2, True), (3, False), (4, False)])
 def test_delayed_prices_make_no_quote(ib: Any, kind: int, priced: bool) -> None:
-    ticker = ib.Ticker(bid=99.0, ask=101.0, last=100.0, marketDataType=kind)
+    ticker = _ticker(ib, bid=99.0, ask=101.0, last=100.0, marketDataType=kind)
     assert (wire.parse_ticker(Symbol("SPY"), ticker, AT) is not None) is priced
 
 
 def test_a_quote_without_any_price_is_none_and_no_price_is_minus_one(ib: Any) -> None:
-    assert wire.parse_ticker(Symbol("SPY"), ib.Ticker(), AT) is None
-    assert wire.parse_ticker(Symbol("SPY"), ib.Ticker(bid=-1.0, ask=-1.0), AT) is None
+    assert wire.parse_ticker(Symbol("SPY"), _ticker(ib), AT) is None
+    assert wire.parse_ticker(Symbol("SPY"), _ticker(ib, bid=-1.0, ask=-1.0), AT) is None
 
 
 @pytest.mark.parametrize(
     ("tick", "halted"), [(float("nan"), False), (-1.0, False), (0.0, False), (1.0, True), (2.0, True)]
 )
 def test_the_halt_tick_halts(ib: Any, tick: float, halted: bool) -> None:
-    quote = wire.parse_ticker(Symbol("SPY"), ib.Ticker(bid=99.0, ask=101.0, halted=tick), AT)
+    quote = wire.parse_ticker(Symbol("SPY"), _ticker(ib, bid=99.0, ask=101.0, halted=tick), AT)
     assert quote is not None
     assert quote.halted is halted
 
@@ -189,6 +197,6 @@ def test_the_halt_tick_halts(ib: Any, tick: float, halted: bool) -> None:
 )
 def test_a_stock_is_shortable_as_far_as_shares_are_there(ib: Any, shares: float, shortable: bool, easy: bool) -> None:
     details = ib.ContractDetails(contract=ib.Stock("SPY", "SMART", "USD"), longName="SPDR")
-    asset = wire.parse_details(details, ib.Ticker(shortableShares=shares))
+    asset = wire.parse_details(details, _ticker(ib, shortableShares=shares))
     assert (asset.shortable, asset.easy_to_borrow, asset.fractionable) == (shortable, easy, False)
     assert not wire.parse_details(details, None).shortable
