@@ -32,6 +32,7 @@ from tbot_bot.runtime.day import Day
 from tbot_bot.runtime.desk import Desk, Inbox, StreamChanged
 from tbot_bot.runtime.history import defense_facts
 from tbot_bot.runtime.journal import Journal, JournalState, read_journal
+from tbot_bot.runtime.records import record_fact
 from tbot_bot.runtime.services import Services
 from tbot_bot.screeners.blocklist import read_blocklist
 from tbot_bot.screeners.providers.no_reference import NoReference
@@ -164,7 +165,7 @@ def _switch_teller(secrets: LoadedSecrets, notifier: AlertBook, audit: AuditDrop
         where = "the first broker" if up else "the secondary broker"
         log.warning("entries go elsewhere", extra={"fields": {"tag": tag, "to": where, "why": words}})
         notifier.notify("critical", f"{tag}: entries go to {where}", words)
-        audit.record("broker_failover", "bot", {"to": where, "why": words, "tag": tag})
+        record_fact(audit, "broker_failover", {"to": where, "why": words, "tag": tag})
 
     return tell
 
