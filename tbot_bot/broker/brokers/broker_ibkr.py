@@ -412,7 +412,11 @@ class IbkrBroker:
 
     async def _confirm(self, trade: Any) -> None:
         handlers = self._handlers
-        report = await self._find(ClientOrderId(trade.order.orderRef)) if trade.order.orderRef else None
+        try:
+            report = await self._find(ClientOrderId(trade.order.orderRef)) if trade.order.orderRef else None
+        except (BrokerError, DataInvalid, ConnectionError):
+            # Not to be known now: whoever polls beside the stream, or the next connect, tells the end.
+            return
         if report is not None and handlers is not None:
             handlers.on_order(report)
 
