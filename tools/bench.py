@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tbot_bot.support.path_resolver import Paths, root_from_environment
+from tools.bench_adapters import adapters_bench
 from tools.bench_books import atomic_bench, ledger_bench
 from tools.bench_engine import engine_bench
 from tools.bench_processes import request_bench, start_bench
@@ -24,6 +25,7 @@ PARTS: Mapping[str, Callable[[Path], tuple[Measure, ...]]] = {
     "ledger": ledger_bench,
     "start": start_bench,
     "venue": venue_bench,
+    "adapters": adapters_bench,
 }
 """Name → (an empty folder) → what was measured."""
 
