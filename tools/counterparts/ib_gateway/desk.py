@@ -11,7 +11,7 @@ from tbot_bot.paper.sessions import NEW_YORK, utc
 from tbot_bot.paper.venue import Venue
 from tools.counterparts.ib_gateway import messages
 from tools.counterparts.ib_gateway.messages import Fields, Name, name_of
-from tools.counterparts.ib_gateway.requests import Placed, Unreadable, read_order, side_of
+from tools.counterparts.ib_gateway.requests import Placed, Unreadable, read_executions, read_order, side_of
 
 if TYPE_CHECKING:
     from tools.counterparts.ib_gateway.face import Connection
@@ -232,12 +232,13 @@ class Desk:
 
     def _executions(self, connection: "Connection", fields: list[str]) -> None:
         """Of the account, today's; a filter's time, client and symbol are kept to."""
-        number, only = int(fields[2]), fields[6]
+        asked = read_executions(fields)
+        number = asked.number
         today = utc(self._venue.sync()).astimezone(NEW_YORK).date()
         for fill in self._venue.exchange.fills:
             day = utc(fill.time_ms).astimezone(NEW_YORK).date()
-            if fill.account == _account(connection).id and day == today and only in ("", fill.symbol):
-                order = self._venue.exchange.orders[fill.order_id]
+            order = self._venue.exchange.orders[fill.order_id]
+            if fill.account == _account(connection).id and day == today and asked.wants(fill, name_of(order).client):
                 told = messages.execution(number, fill, order, self._about(order), connection.number)
                 connection.send(told, messages.commission(fill))
         connection.send([55, 1, number])

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
-from tbot_bot.paper.book import OrderType
+from tbot_bot.paper.book import Fill, OrderType
 
 _TYPES: dict[str, OrderType] = {
     "MKT": "market",
@@ -91,6 +91,31 @@ def read_order(fields: Sequence[str]) -> Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Executions:
+    """Which fills are asked for; client 0, no time and empty texts ask for all."""
+
+    number: int
+    client: int
+    since_ms: int | None
+    symbol: str
+    side: str
+
+    def wants(self, fill: Fill, client: int) -> bool:
+        return (
+            self.client in (0, client)
+            and (self.since_ms is None or fill.time_ms >= self.since_ms)
+            and self.symbol in ("", fill.symbol)
+            and self.side in ("", fill.side)
+        )
+
+
+def read_executions(fields: Sequence[str]) -> Executions:
+    """Raises Unreadable."""
+    side = {"BUY": "buy", "BOT": "buy", "SELL": "sell", "SLD": "sell"}.get(fields[9].upper(), "")
+    return Executions(int(fields[2]), int(fields[3] or 0), _moment(fields[5]), fields[6], side)
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Bars asked for: seconds each, ending at `end` (milliseconds; None: now)."""
 
@@ -127,13 +152,12 @@ def read_history(fields: Sequence[str]) -> History:
 def _moment(text: str) -> int | None:
     if not text:
         return None
-    day, _, rest = text.replace("-", " ").partition(" ")
-    clock, _, zone = rest.partition(" ")
+    day, clock, zone, *_ = [*text.replace("-", " ", 1).split(), "", "", ""]
     try:
         stamp = datetime.strptime(f"{day} {clock}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007 - its zone follows
-    except ValueError:
+        return int(stamp.replace(tzinfo=ZoneInfo(zone or "UTC")).timestamp() * 1000)
+    except (ValueError, KeyError):
         raise Unreadable(10314, f"End Date/Time: The date, time, or time-zone entered is invalid: {text}") from None
-    return int(stamp.replace(tzinfo=UTC if zone in ("", "UTC") else ZoneInfo(zone)).timestamp() * 1000)
 
 
 def _number(text: str) -> Decimal | None:
