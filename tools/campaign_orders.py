@@ -7,12 +7,15 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from tools.campaign_orders_failover import failover_cases
 from tools.counterparts.rigs import FIRST, RIGS
 from tools.figures import Campaign
 from tools.order_safety.cases import Case, cases, try_case
 
 CASES = {"small": 6, "full": 420}
 """For each broker."""
+FAILOVER_CASES = {"small": 0, "full": 90}
+"""The small ones are a test of their own."""
 SHARES = 2
 SPEED = 20
 MOMENTS = 44
@@ -30,7 +33,10 @@ def orders_campaign(size: str, seed: int) -> Campaign:
     counts = Counter[str]()
     for _, share in found:
         counts.update(share)  # addition would drop the zeros, which are the point
-    points = sum(counts[f"{name} cases"] for name in RIGS)
+    lost, figures = failover_cases(seed, FAILOVER_CASES[size])
+    wrong += tuple(lost)
+    counts.update({f"failover {name}": count for name, count in figures.items()})
+    points = sum(counts[f"{name} cases"] for name in (*RIGS, "failover"))
     if not wrong:
         shutil.rmtree(folder)
     print("  orders: " + ", ".join(f"{name}={count}" for name, count in sorted(counts.items())), flush=True)
