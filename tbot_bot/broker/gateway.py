@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Protocol, cast
 
 from tbot_bot.broker.links import BrokerLinks
-from tbot_bot.domain.errors import ConfigInvalid
 from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName
 from tbot_bot.ports.broker import Broker, MarketData, Streams
 from tbot_bot.ports.clock import MarketClock
@@ -37,7 +36,5 @@ def open_broker(
     credentials: BrokerCredentials, settings: BotSettings, clock: MarketClock, links: BrokerLinks
 ) -> BrokerConnection:
     """The adapter of `credentials.broker_code`; nothing is asked of the broker yet. Raises ConfigInvalid."""
-    module = _ADAPTERS.get(credentials.broker_code)
-    if module is None:
-        raise ConfigInvalid(f"BROKER_NAME={credentials.broker_code} is not in this release: choose PAPER or ALPACA")
+    module = _ADAPTERS[credentials.broker_code]
     return cast("_Factory", importlib.import_module(module)).build(credentials, settings, clock, links)

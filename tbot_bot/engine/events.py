@@ -43,11 +43,12 @@ class OrderReported:
 
 @dataclass(frozen=True, slots=True)
 class OrderNotSent:
-    """The broker (or the adapter) refused the order before it lived; it never will."""
+    """The broker (or the adapter) refused the order before it lived; it never will. `code`: the broker's own."""
 
     now: datetime
     client_id: ClientOrderId
     reason: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class OrderLost:
 
     now: datetime
     client_id: ClientOrderId
+    why: str = "no clear answer"
 
 
 @dataclass(frozen=True, slots=True)

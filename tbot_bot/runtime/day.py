@@ -20,9 +20,10 @@ from tbot_bot.runtime.cadence import Cadence, Turns
 from tbot_bot.runtime.desk import BarsPulled, BooksPulled, Desk, ExecutionsPulled, Message
 from tbot_bot.runtime.journal import Journal, JournalledOrder, dead_report
 from tbot_bot.runtime.minutes import Minutes
-from tbot_bot.runtime.reconciler import Reconciler
+from tbot_bot.runtime.reconciler import Reconciler, status_of
 from tbot_bot.runtime.records import Decisions, record_fact
 from tbot_bot.runtime.services import Services
+from tbot_bot.runtime.unresolved import Unresolved
 from tbot_bot.support.atomic_file import LineLog, read_lines
 from tbot_bot.support.codec import from_json, to_json
 from tbot_bot.support.logs import get_logger
@@ -56,6 +57,8 @@ class Day:
         self.keeper = BooksKeeper(services.ledger, context.plan.hours.open)
         self._told = Decisions(services.audit)
         self._reconciler = Reconciler()
+        unknown = (cid for cid, order in orders.items() if status_of(order) is OrderStatus.UNKNOWN)
+        self._unresolved = Unresolved(services.paths, services.clock, unknown)
         self.cadence = Cadence.at(context.speed)
         self._turns = Turns()
         folder = services.paths.session_folder(context.plan.hours.day)
@@ -183,12 +186,11 @@ class Day:
         if isinstance(event, e.OrderReported):
             self._keep_report(event.report)
         elif isinstance(event, e.OrderNotSent):
-            self._keep_dead(event.client_id, OrderStatus.REJECTED, event.reason, event)
-            self._log_unresolved(event.client_id, event.reason)
+            self._keep_dead(event.client_id, OrderStatus.REJECTED, event.reason, event, event.code)
         elif isinstance(event, e.OrderAbsent):
             self._keep_dead(event.client_id, OrderStatus.REJECTED, "never reached the broker", event)
         elif isinstance(event, e.OrderLost):
-            self._keep_dead(event.client_id, OrderStatus.UNKNOWN, "no clear answer", event)
+            self._keep_dead(event.client_id, OrderStatus.UNKNOWN, event.why, event)
         elif isinstance(event, e.AccountSeen) and event.account is not None:
             self.account = event.account
             self._keep_equity(event.now, event.account)
@@ -201,7 +203,7 @@ class Day:
             self.equity_series.append((minute, str(account.equity)))
             self._write(self._equity_log, {"at": minute, "equity": str(account.equity)})
 
-    def _keep_report(self, report: OrderReport) -> None:
+    def _keep_report(self, report: OrderReport, code: str = "") -> None:
         known = self.orders.get(report.client_id)
         if known is None or known.report == report:
             return
@@ -215,8 +217,7 @@ class Day:
             self._journal.report(report)
         except OSError as error:
             log.error("a report could not be journalled", extra={"fields": {"why": error.strerror}})
-        if report.status is OrderStatus.REJECTED:
-            self._log_unresolved(report.client_id, report.reason)
+        self._unresolved.changed(known.intent, report, code)
 
     def _keep_dead(
         self,
@@ -224,26 +225,17 @@ class Day:
         status: OrderStatus,
         reason: str,
         event: e.OrderNotSent | e.OrderAbsent | e.OrderLost,
+        code: str = "",
     ) -> None:
         known = self.orders.get(client_id)
         if known is None or (known.report is not None and known.report.status is not OrderStatus.UNKNOWN):
             return
-        self._keep_report(dead_report(known.intent, status, reason, event.now))
+        self._keep_report(dead_report(known.intent, status, reason, event.now), code)
 
-    def _log_unresolved(self, client_id: ClientOrderId, reason: str) -> None:
-        row = {"at": self._services.clock.now().isoformat(), "client_id": client_id, "reason": reason}
-        try:
-            rejected = LineLog(self._services.paths.unresolved_orders)
-        except OSError as error:
-            log.error("an unresolved order could not be written down", extra={"fields": row | {"why": str(error)}})
-            return
-        self._write(rejected, row, durable=True)
-        rejected.close()
-
-    def _write(self, to: LineLog, row: dict[str, Any], *, durable: bool = False) -> None:
+    def _write(self, to: LineLog, row: dict[str, Any]) -> None:
         """Keep a row that no decision rests on: a full disk must not keep an event from the engine."""
         try:
-            to.append(row, durable=durable)
+            to.append(row, durable=False)
         except OSError as error:
             log.error("a row could not be written", extra={"fields": {"why": error.strerror}})
 

@@ -158,10 +158,11 @@ class Desk:
         try:
             report = self._broker.submit_order(intent)
         except OrderRefused as error:
-            self._inbox.put(events.OrderNotSent(self._clock.now(), intent.client_id, error.reason))
+            self._inbox.put(events.OrderNotSent(self._clock.now(), intent.client_id, error.reason, error.code))
         except (OrderFateUnknown, BrokerError) as error:
-            log.warning("order fate unknown", extra={"fields": {"client_id": intent.client_id, "why": str(error)}})
-            self._inbox.put(events.OrderLost(self._clock.now(), intent.client_id))
+            why = str(error.__cause__ or error)
+            log.warning("order fate unknown", extra={"fields": {"client_id": intent.client_id, "why": why}})
+            self._inbox.put(events.OrderLost(self._clock.now(), intent.client_id, why))
         else:
             self._inbox.put(events.OrderReported(self._clock.now(), report))
         finally:

@@ -399,6 +399,9 @@ class IbkrBroker:
         ib = self._session.ib
         ib.orderStatusEvent -= self._status_changed
         ib.orderStatusEvent += self._status_changed
+        # Where the gateway was cut off from its server the connection stayed: what happened there is asked for.
+        await self._open_trades()
+        await ib.reqExecutionsAsync()
         for trade in ib.trades():
             self._tell(trade)
         await self._market.up()

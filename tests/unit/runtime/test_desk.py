@@ -48,18 +48,19 @@ def test_an_accepted_order_is_reported(desk: Desk, inbox: Inbox) -> None:
 
 
 def test_a_clear_no_is_not_sent(desk: Desk, broker: FakeBroker, inbox: Inbox) -> None:
-    broker.submit_error = OrderRefused("a", "insufficient buying power")
+    broker.submit_error = OrderRefused("a", "insufficient buying power", "40310000")
     desk.submit(intent("a"))
-    assert answer(inbox) == e.OrderNotSent(AT, ClientOrderId("a"), "insufficient buying power")
+    assert answer(inbox) == e.OrderNotSent(AT, ClientOrderId("a"), "insufficient buying power", "40310000")
 
 
 @pytest.mark.parametrize("error", [OrderFateUnknown("a"), BrokerUnavailable("lost socket")])
 def test_without_a_clear_answer_the_order_is_lost_and_not_sent_again(
     desk: Desk, broker: FakeBroker, inbox: Inbox, error: Exception
 ) -> None:
+    error.__cause__ = TimeoutError("504: too slow")
     broker.submit_error = error
     desk.submit(intent("a"))
-    assert answer(inbox) == e.OrderLost(AT, ClientOrderId("a"))
+    assert answer(inbox) == e.OrderLost(AT, ClientOrderId("a"), "504: too slow")
     assert len(broker.sent) == 1
 
 

@@ -11,10 +11,11 @@ from tbot_bot.domain.market import Symbol
 from tbot_bot.domain.orders import ClientOrderId, OrderIntent, OrderStatus, Purpose, Side
 from tbot_bot.domain.session import BotState
 from tbot_bot.engine import events as e
-from tbot_bot.runtime.journal import Journal, read_journal, unfinished_session
+from tbot_bot.runtime.journal import Journal, JournalledOrder, read_journal, unfinished_session
+from tbot_bot.support.atomic_file import read_lines
 from tbot_bot.support.clock import SystemClock
 from tbot_bot.support.state_file import StateFile
-from tests.unit.runtime.fakes import report
+from tests.unit.runtime.fakes import intent, report
 from tests.unit.runtime.trader_desk import DAY, NEXT_DAY_MORNING, NOON, XYZ, TraderDesk, intent_of
 
 OVERNIGHT = datetime(2025, 1, 7, 12, 0, tzinfo=UTC)
@@ -321,3 +322,21 @@ def test_an_order_that_closes_is_sent_before_it_is_audited_and_an_entry_after(de
     day.feed(e.KillRequested(NOON, "operator", "kill flag"))
     d.turns_until(lambda: d.flat)
     assert [word for word in order if word in {"sent", "order"}][:2] == ["sent", "order"]
+
+
+def test_a_refused_and_a_lost_order_are_on_the_list_of_unresolved_ones_until_their_end(desk: Open) -> None:
+    d = desk(BotState.GRACEFUL_CLOSING)
+    day = d.trader._begin(d.trader._hours(), emergency=True)
+    for name in ("refused", "lost"):
+        day.orders[ClientOrderId(name)] = JournalledOrder(intent(name))
+    day.feed(e.OrderNotSent(NOON, ClientOrderId("refused"), "no shares to borrow", "42210000"))
+    day.feed(e.OrderLost(NOON, ClientOrderId("lost"), "504: too slow"))
+    day.feed(e.OrderLost(NOON, ClientOrderId("lost"), "504: too slow"))
+    day.feed(e.OrderAbsent(NOON, ClientOrderId("lost")))
+
+    rows = [(row["client_id"], row["kind"], row["reason"]) for row in read_lines(d.paths.unresolved_orders)]
+    assert rows == [
+        ("refused", "rejected", "no shares to borrow"),
+        ("lost", "unknown", "504: too slow"),
+        ("lost", "resolved", "never reached the broker"),
+    ]
