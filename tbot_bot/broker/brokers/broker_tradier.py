@@ -91,8 +91,6 @@ class TradierBroker:
         self._http = TradierHttp(credentials, RetryPolicy(options.timeout_s, options.retries), clock, links)
         self._streams = Poller(self, clock, Cadence(bar_symbols=BAR_SYMBOLS))
         self._lock = threading.Lock()
-        self._sent: set[ClientOrderId] = set()
-        self._listed = False
         self._broker_ids: dict[ClientOrderId, str] = {}
         self._months: dict[tuple[int, int], tuple[SessionHours, ...]] = {}
         self._borrowable: tuple[date, frozenset[str]] | None = None
@@ -199,7 +197,6 @@ class TradierBroker:
                 break
             page += 1
         with self._lock:
-            self._listed = True
             self._broker_ids.update({report.client_id: report.broker_id for report in found})
         return tuple(found)
 
@@ -214,20 +211,17 @@ class TradierBroker:
         return found
 
     def submit_order(self, intent: OrderIntent) -> OrderReport:
-        """See ports.Broker. An id that was sent before, or may have been by a process before this one, is searched for
-        first: Tradier itself would take a second order in."""
+        """See ports.Broker. Its id is searched for first, each time: Tradier itself would take a second order in, and
+        who may have sent it before (this process, or the one before it) is not remembered but asked."""
         client_id = intent.client_id
         self._check(intent)
-        with self._lock:
-            search = client_id in self._sent or not self._listed
-            self._sent.add(client_id)
-        if search:
-            try:
-                first = self.get_order(client_id)
-            except BrokerError as error:
-                raise OrderFateUnknown(client_id) from error
-            if first is not None:
-                return first
+        try:
+            first = self.get_order(client_id)
+        except BrokerError as error:
+            # Nothing is sent by this call; whether an earlier one was taken in cannot be said.
+            raise OrderFateUnknown(client_id) from error
+        if first is not None:
+            return first
         urgency = Urgency.ROUTINE if intent.purpose is Purpose.ENTRY else Urgency.URGENT
         form = wire.order_form(intent, self._clock.now())
         self._send("POST", f"/accounts/{self._account}/orders", form, urgency, client_id)
