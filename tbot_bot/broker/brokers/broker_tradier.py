@@ -157,7 +157,9 @@ class TradierBroker:
             raise BrokerDenied("Tradier has no list of all symbols: name those that the universe is to be chosen from")
         borrowable = self._easy_to_borrow()
         rows = self._quote_rows(symbols)
-        return tuple(_read(lambda raw: wire.parse_asset(raw, borrowable=raw["symbol"] in borrowable), r) for r in rows)
+        return tuple(
+            _read(lambda raw: wire.parse_asset(raw, borrowable=raw.get("symbol") in borrowable), r) for r in rows
+        )
 
     def _easy_to_borrow(self) -> frozenset[str]:
         """Today's list; it changes once a day."""

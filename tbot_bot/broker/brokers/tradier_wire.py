@@ -209,8 +209,7 @@ def parse_quote(raw: Any) -> Quote | None:
     stamps = [int(value) for name in ("bid_date", "ask_date", "trade_date") if (value := _whole(row.get(name)))]
     if not stamps or (not last and not (bid and ask)):
         return None
-    at = datetime.fromtimestamp(max(stamps) / 1000, UTC)
-    return Quote(Symbol(_text(row, "symbol")), at, bid, ask, last or None)
+    return Quote(Symbol(_text(row, "symbol")), _moment(max(stamps) / 1000), bid, ask, last or None)
 
 
 def parse_bar(symbol: Symbol, raw: Any) -> Bar | None:
@@ -226,7 +225,7 @@ def parse_bar(symbol: Symbol, raw: Any) -> Bar | None:
 def _bar_start(row: Mapping[str, Any]) -> datetime:
     stamp = _whole(row.get("timestamp"))
     if stamp:
-        return datetime.fromtimestamp(stamp, UTC)
+        return _moment(stamp)
     try:
         return datetime.fromisoformat(str(row.get("time"))).replace(tzinfo=NEW_YORK).astimezone(UTC)
     except ValueError as error:
@@ -288,6 +287,13 @@ def parse_time(value: Any) -> datetime:
     if moment.tzinfo is None:
         raise DataInvalid(f"{value!r} has no time zone")
     return moment.astimezone(UTC)
+
+
+def _moment(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise DataInvalid("a time is out of range") from error
 
 
 def errors_of(raw: Any) -> str:
