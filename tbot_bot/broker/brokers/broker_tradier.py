@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from tbot_bot.broker.brokers import tradier_wire as wire
-from tbot_bot.broker.brokers.tradier_http import TradierHttp
+from tbot_bot.broker.brokers.tradier_http import PER_MINUTE, TradierHttp
 from tbot_bot.broker.http import HttpFault, RetryPolicy
 from tbot_bot.broker.links import BrokerLinks
 from tbot_bot.broker.polling import Cadence, Poller
@@ -89,7 +89,10 @@ class TradierBroker:
         self._clock = clock
         self._links = links
         self._http = TradierHttp(credentials, RetryPolicy(options.timeout_s, options.retries), clock, links)
-        self._streams = Poller(self, clock, Cadence(bar_symbols=BAR_SYMBOLS))
+        # Where fewer requests are allowed, less is asked.
+        slower = PER_MINUTE / self._http.per_minute
+        cadence = Cadence(slower, 2 * slower, bar_symbols=int(BAR_SYMBOLS / slower))
+        self._streams = Poller(self, clock, cadence)
         self._lock = threading.Lock()
         self._broker_ids: dict[ClientOrderId, str] = {}
         self._months: dict[tuple[int, int], tuple[SessionHours, ...]] = {}
@@ -226,8 +229,7 @@ class TradierBroker:
             return first
         urgency = Urgency.ROUTINE if intent.purpose is Purpose.ENTRY else Urgency.URGENT
         form = wire.order_form(intent, self._clock.now())
-        self._send("POST", f"/accounts/{self._account}/orders", form, urgency, client_id)
-        return self._sent_report(client_id)
+        return self._send("POST", f"/accounts/{self._account}/orders", form, urgency, client_id)
 
     def _check(self, intent: OrderIntent) -> None:
         """What the broker would refuse, or worse, take for something else. Raises OrderRefused."""
@@ -246,20 +248,25 @@ class TradierBroker:
 
     def _send(
         self, method: str, path: str, form: Mapping[str, str], urgency: Urgency, client_id: ClientOrderId
-    ) -> None:
+    ) -> OrderReport:
+        """Send once, then ask what became of it under the number that it was given."""
         try:
-            self._http.send_order(method, path, form, urgency, client_id)
+            answer = self._http.send_order(method, path, form, urgency, client_id)
         except HttpFault as fault:
             raise OrderRefused(client_id, fault.words, fault.code or str(fault.status)) from fault
-
-    def _sent_report(self, client_id: ClientOrderId) -> OrderReport:
-        """What became of an order that was taken in; its fate is unknown until the list shows it."""
+        number = _member(_member(answer, "order"), "id")
         try:
-            report = self.get_order(client_id)
+            body = self._http.get(
+                f"/accounts/{self._account}/orders/{number}", {"includeTags": "true"}, Urgency.URGENT
+            )
+            found = _read(wire.parse_orders, _member(body, "order"))
         except BrokerError as error:
             raise OrderFateUnknown(client_id) from error
+        report = next((each for each in found if each.client_id == client_id), None)
         if report is None:
             raise OrderFateUnknown(client_id)
+        with self._lock:
+            self._broker_ids.update({each.client_id: each.broker_id for each in found})
         return report
 
     def replace_order(self, client_id: ClientOrderId, change: OrderChange) -> OrderReport:
@@ -269,8 +276,7 @@ class TradierBroker:
         broker_id = self._broker_id(client_id)
         prices = {"price": change.limit_price, "stop": change.stop_price}
         form = {name: format(value.normalize(), "f") for name, value in prices.items() if value is not None}
-        self._send("PUT", f"/accounts/{self._account}/orders/{broker_id}", form, Urgency.URGENT, client_id)
-        return self._sent_report(client_id)
+        return self._send("PUT", f"/accounts/{self._account}/orders/{broker_id}", form, Urgency.URGENT, client_id)
 
     def cancel_order(self, client_id: ClientOrderId) -> None:
         """Raises BrokerUnavailable when the broker does not know the order (yet): asking again is safe."""

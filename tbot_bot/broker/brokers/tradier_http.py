@@ -24,7 +24,7 @@ from tbot_bot.domain.settings import BrokerCredentials
 from tbot_bot.ports.clock import MarketClock
 
 _HEADERS = RateHeaders("X-Ratelimit-Allowed", "X-Ratelimit-Available", "X-Ratelimit-Expiry")
-_PER_MINUTE, _PER_MINUTE_SANDBOX = 120, 60
+PER_MINUTE, _PER_MINUTE_SANDBOX = 120, 60
 
 
 class TradierHttp:
@@ -36,7 +36,7 @@ class TradierHttp:
         self._base = _base(credentials.broker_url)
         self._caller = Caller(policy, clock)
         self._log = links.api_log
-        limit = _PER_MINUTE_SANDBOX if "sandbox" in self._base else _PER_MINUTE
+        limit = self.per_minute = _PER_MINUTE_SANDBOX if "sandbox" in self._base else PER_MINUTE
         limits, token = links.limits(lambda: clock.speed), credentials.broker_api_key
         self._trading, self._data = (limits.budget(token, name, limit) for name in ("trading", "data"))
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}

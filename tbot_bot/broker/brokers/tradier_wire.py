@@ -28,7 +28,7 @@ from tbot_bot.domain.portfolio import Account, Position
 from tbot_bot.domain.session import SessionHours
 
 NEW_YORK = ZoneInfo("America/New_York")
-_NORMAL_CLOSE = time(16, 0)
+_NORMAL_OPEN, _NORMAL_CLOSE = time(9, 30), time(16, 0)
 _EMPTY = ("", "null", None)
 _STATUS = {
     "open": OrderStatus.ACCEPTED,
@@ -107,8 +107,11 @@ def sides_of(intent: OrderIntent) -> tuple[str, str]:
 
 
 def _duration(intent: OrderIntent, now: datetime) -> str:
-    if intent.extended_hours:
-        return "pre" if now.astimezone(NEW_YORK).time() < time(9, 30) else "post"
+    clock = now.astimezone(NEW_YORK).time()
+    if intent.extended_hours and clock < _NORMAL_OPEN:
+        return "pre"
+    if intent.extended_hours and clock >= _NORMAL_CLOSE:
+        return "post"
     return "gtc" if intent.time_in_force is TimeInForce.GTC else "day"
 
 
