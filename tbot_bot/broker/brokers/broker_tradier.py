@@ -256,9 +256,7 @@ class TradierBroker:
             raise OrderRefused(client_id, fault.words, fault.code or str(fault.status)) from fault
         number = _member(_member(answer, "order"), "id")
         try:
-            body = self._http.get(
-                f"/accounts/{self._account}/orders/{number}", {"includeTags": "true"}, Urgency.URGENT
-            )
+            body = self._http.get(f"/accounts/{self._account}/orders/{number}", {"includeTags": "true"}, Urgency.URGENT)
             found = _read(wire.parse_orders, _member(body, "order"))
         except BrokerError as error:
             raise OrderFateUnknown(client_id) from error
