@@ -17,7 +17,7 @@ _LONGEST_NAME = 64
 TOLD_BY_OTHERS = frozenset(
     {
         *("order", "fill", "decisions", "trade_confirmed", "session_closed", "transition_refused"),
-        *("universe_built", "backtest_done", "key_use", "restore_drill", "unit_failed"),
+        *("universe_built", "backtest_done", "key_use", "restore_drill", "unit_failed", "broker_failover"),
         *("backup_made", "backup_failed", "backup_copied", "backup_copy_failed", "backups_thinned"),
     }
 )

@@ -299,8 +299,10 @@ from tbot_bot.support.path_resolver import Paths, root_from_environment
 print(open_secrets(Paths(root_from_environment())).broker.broker_secret_key)
 """
 SERVE = """
-import os
+import os, tests
 from pathlib import Path
+# A dependency installs a package of this name as well, which comes before ours that has no __init__.
+tests.__path__ = [os.environ["PYTHONPATH"] + "/tests"]
 from tests.unit.config.conftest import PASSWORD, Rig
 
 rig = Rig(Path(os.environ["TBOT_ROOT"]))
