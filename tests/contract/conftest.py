@@ -33,6 +33,20 @@ def eventually(ask: Callable[[], Any], within: float = 10.0, what: str = "it") -
     pytest.fail(f"{what} did not happen within {within} s")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """HTTP's own faults are no cases of a broker that does not speak it; nothing is skipped for want of them."""
+    without = {name for name, rig in RIGS.items() if not rig.speaks_http}
+
+    def is_case(item: pytest.Item) -> bool:
+        params = getattr(item, "callspec", None)
+        broker = params.params.get("running") if params is not None else None
+        return not (broker in without and "only_http" in getattr(item, "fixturenames", ()))
+
+    kept = [item for item in items if is_case(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not is_case(item)])
+    items[:] = kept
+
+
 class Heard:
     """Stream handlers that keep what they hear."""
 

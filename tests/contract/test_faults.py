@@ -29,9 +29,8 @@ HELD_QUESTIONS = ("account", "positions", "open orders", "executions")
 
 
 @pytest.fixture
-def only_http(venue: Any) -> None:
-    if not venue.speaks_http:
-        pytest.skip("its protocol has no HTTP statuses; its own faults are tests of their own")
+def only_http() -> None:
+    """Marks what a broker without HTTP is not asked; see the collection in conftest."""
 
 
 def same(name: str, one: Any, other: Any) -> bool:
