@@ -63,6 +63,10 @@ class RetryPolicy:
     timeout_s: float
     retries: int
 
+    def rest(self, attempt: int, asked: float | None, speed: float) -> None:
+        """Sleeps for such a pause."""
+        time.sleep(self.pause(attempt, asked, speed))
+
     def pause(self, attempt: int, asked: float | None, speed: float) -> float:
         """Seconds to wait: what the broker asks, else doubling from 0.25 s, jittered, shorter on fast markets."""
         if asked is not None:
@@ -92,7 +96,7 @@ class Caller:
                     raise
                 last = fault
                 if attempt < self._policy.retries:
-                    self._sleep(attempt, fault)
+                    self._policy.rest(attempt, fault.wait, self._clock.speed)
         raise last
 
     def send_order(self, once: Callable[[], T], budget: Budget, urgency: Urgency, client_id: ClientOrderId) -> T:
@@ -114,12 +118,9 @@ class Caller:
                     raise OrderFateUnknown(client_id) from fault
                 asked = fault
                 if attempt < self._policy.retries:
-                    self._sleep(attempt, fault)
+                    self._policy.rest(attempt, fault.wait, self._clock.speed)
         words = str(asked) if asked else "our own budget of requests is spent; the order was not sent"
         raise OrderRefused(client_id, words, str(TOO_MANY)) from asked
-
-    def _sleep(self, attempt: int, fault: HttpFault) -> None:
-        time.sleep(self._policy.pause(attempt, fault.wait, self._clock.speed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tbot_bot.ports.clock import MarketClock
 
 _MAX_SPEEDUP = 10.0
 _JOIN_S = 5.0
+_MOST_DOUBLINGS = 4
 _MINUTE = timedelta(minutes=1)
 _random = SystemRandom()
 
@@ -90,12 +91,12 @@ class Poller:
                     handlers.on_state(name, True, "polling")
                 up, failures = True, 0
             every = self._cadence.orders_s if name == "trading" else self._cadence.quotes_s
-            pause = every * min(2.0**failures, 16.0) * _random.uniform(0.9, 1.1)
+            pause = every * 2.0 ** min(failures, _MOST_DOUBLINGS) * _random.uniform(0.9, 1.1)
             stop.wait(pause / min(max(self._clock.speed, 1.0), _MAX_SPEEDUP))
 
 
 class _Orders:
-    """Tells what changed since the last answer; at first only what is there already and still works."""
+    """Tells each order when it is first seen, and then what changed of it since the last answer."""
 
     def __init__(self, asked: Asked, handlers: StreamHandlers) -> None:
         self._asked = asked

@@ -5,7 +5,9 @@ import json
 import os
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
@@ -13,22 +15,28 @@ from typing import Any
 
 import requests
 
-from tbot_bot.broker.gateway import BrokerConnection
+from tbot_bot.broker.gateway import BrokerConnection, open_broker
 from tbot_bot.broker.links import BrokerLinks
+from tbot_bot.config.env_bot import default_config
+from tbot_bot.config.version import version_tag
 from tbot_bot.domain.market import Symbol
-from tbot_bot.domain.settings import BrokerCredentials, BrokerName
+from tbot_bot.domain.settings import BotSettings, BrokerCredentials, BrokerName
 from tbot_bot.paper.market_synthetic import SyntheticMarket
 from tbot_bot.paper.sessions import calendar_around
 from tbot_bot.support.clock import FollowedClock
 from tools.child import Process, end, start_python
+from tools.counterparts.ib_gateway.accounts import CLIENTS_OF_AN_ACCOUNT, FIRST_ACCOUNT
+from tools.counterparts.ib_gateway.accounts import account_number as gateway_account
+from tools.counterparts.tradier.shape import account_number as tradier_account
 
 FIRST = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 """A Monday, half an hour after the open."""
 LAST_CALL = time_of_day(19, 30)
-_SECRET = "secret-of-the-test"  # noqa: S105 - of a loopback account that ends with its folder
 _START_SECONDS = 60.0
 _SEED = 7
-
+CLIENT_ID = 70
+"""The adapter's own; its module is not imported here, since the library behind it takes a second."""
+_NAMED = 900_000
 
 _POST = {"http_method": "POST"}
 _ANY_FACE: Mapping[str, Mapping[str, Any]] = {
@@ -64,11 +72,12 @@ IB_FAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class Rig:
+class Rig(ABC):
     """A counterpart's process and its adapter. Each account is opened by its first use.
 
     `faults`: those that its protocol can have. `each_fill`: whether the broker tells fills one by one.
-    `change_method`: of the request that changes an order. `retries`: of the adapters that it makes.
+    `change_method`: of the request that changes an order. `timeout_s`, `retries`: of the adapters that it
+    makes.
     `errors_in_success`: whether errors come with status 200."""
 
     name: str
@@ -77,6 +86,7 @@ class Rig:
     each_fill = True
     speaks_http = True
     heartbeats = False
+    timeout_s = 5
     retries = 3
     change_method = "PATCH"
     errors_in_success = False
@@ -179,70 +189,77 @@ class Rig:
         clock.sample(datetime.fromisoformat(told["time"].replace("Z", "+00:00")), float(told["speed"]))
         return clock
 
-    def broker(self, account: str, secret: str = _SECRET) -> BrokerConnection:
-        """An adapter of its own for this account."""
-        raise NotImplementedError
+    def broker(self, account: str, secret: str = "") -> BrokerConnection:
+        """An adapter of its own for this account, or with what another `secret` opens."""
+        return open_broker(self._credentials(account, secret), self._settings(), self.clock(), self._links(account))
+
+    @abstractmethod
+    def _credentials(self, account: str, secret: str) -> BrokerCredentials: ...
+
+    def _links(self, account: str) -> BrokerLinks:
+        return BrokerLinks()
+
+    def _settings(self) -> BotSettings:
+        bot = default_config(version_tag()).bot
+        execution = replace(bot.execution, api_timeout_s=self.timeout_s, api_retry_limit=self.retries)
+        return replace(bot, execution=execution)
 
 
 class AlpacaRig(Rig):
     name = face = "alpaca"
 
-    def broker(self, account: str, secret: str = _SECRET) -> BrokerConnection:
-        from tbot_bot.broker.brokers.broker_alpaca import AlpacaBroker, AlpacaOptions
-
-        credentials = BrokerCredentials(
+    def _credentials(self, account: str, secret: str) -> BrokerCredentials:
+        return BrokerCredentials(
             BrokerName.PAPER,
             broker_url=f"http://127.0.0.1:{self.port}",
             broker_api_key=account,
-            broker_secret_key=secret,
+            broker_secret_key=secret or "secret-of-the-test",
         )
-        clock = self.clock()
-        return AlpacaBroker(credentials, AlpacaOptions(5.0, self.retries, 1000), clock, BrokerLinks())
 
 
 class TradierRig(Rig):
+    """An account's name is its token."""
+
     name = face = "tradier"
     each_fill = False
     change_method = "PUT"
     errors_in_success = True
 
-    def broker(self, account: str, secret: str = "") -> BrokerConnection:
-        """The account's name is its token; another `secret` is another's."""
-        from tbot_bot.broker.brokers.broker_tradier import TradierBroker, TradierOptions
-        from tools.counterparts.tradier.shape import account_number
-
-        credentials = BrokerCredentials(
+    def _credentials(self, account: str, secret: str) -> BrokerCredentials:
+        return BrokerCredentials(
             BrokerName.TRADIER,
             broker_url=f"http://127.0.0.1:{self.port}",
             broker_api_key=secret or account,
-            broker_account_number=account_number(account),
+            broker_account_number=tradier_account(account),
         )
-        return TradierBroker(credentials, TradierOptions(5.0, self.retries), self.clock(), BrokerLinks())
 
 
 class IbkrRig(Rig):
-    """Ten client ids share an account; the first of them trades."""
+    """The gateway's client ids, ten of them for each account, are roles from the adapter's own one on."""
 
     name, face = "ibkr", "ib_gateway"
     faults = IB_FAULTS
     speaks_http = False
     heartbeats = True
     change_method = "POST"
+    timeout_s = 3
 
     def new_account(self) -> str:
-        return f"DU{1_000_000 + next(self._accounts)}"
+        return gateway_account(next(self._accounts) * CLIENTS_OF_AN_ACCOUNT)
 
-    def broker(self, account: str, secret: str = "") -> BrokerConnection:
+    def _credentials(self, account: str, secret: str) -> BrokerCredentials:
         """`secret`: another account's number, which this client id's gateway does not serve."""
-        from tbot_bot.broker.brokers.broker_ibkr import IbkrBroker, IbkrOptions
+        number = secret or gateway_account(_first_client(account))
+        return BrokerCredentials(BrokerName.IBKR, broker_host=f"127.0.0.1:{self.port}", broker_account_number=number)
 
-        number = int(account[2:]) - 1_000_000 if account.startswith("DU") else 900_000
-        credentials = BrokerCredentials(
-            BrokerName.IBKR,
-            broker_host=f"127.0.0.1:{self.port}",
-            broker_account_number=secret or (account if account.startswith("DU") else ""),
-        )
-        return IbkrBroker(credentials, IbkrOptions(3.0, self.retries, number * 10), self.clock(), BrokerLinks())
+    def _links(self, account: str) -> BrokerLinks:
+        return BrokerLinks(role=_first_client(account) - CLIENT_ID)
+
+
+def _first_client(account: str) -> int:
+    """Of an account by its number; a name that is none has one of its own."""
+    numbered = account.startswith("DU") and account[2:].isdigit()
+    return (int(account[2:]) - FIRST_ACCOUNT if numbered else _NAMED) * CLIENTS_OF_AN_ACCOUNT
 
 
 RIGS: Mapping[str, type[Rig]] = {"alpaca": AlpacaRig, "ibkr": IbkrRig, "tradier": TradierRig}

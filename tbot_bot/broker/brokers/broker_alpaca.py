@@ -6,8 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
+from tbot_bot.broker.answers import read, readable
 from tbot_bot.broker.brokers import alpaca_wire as wire
 from tbot_bot.broker.brokers.alpaca_http import AlpacaHttp
 from tbot_bot.broker.brokers.alpaca_streams import AlpacaStreams
@@ -115,7 +117,7 @@ class AlpacaBroker:
     # account and market facts
 
     def get_clock(self) -> BrokerClock:
-        return _read(wire.parse_clock, self._http.get("/clock"))
+        return read(wire.parse_clock, self._http.get("/clock"))
 
     def get_calendar(self, first: date, last: date) -> tuple[SessionHours, ...]:
         rows = self._http.get("/calendar", {"start": first.isoformat(), "end": last.isoformat()})
@@ -127,10 +129,11 @@ class AlpacaBroker:
             wanted = frozenset(symbols)
             return tuple(asset for asset in self.get_assets() if asset.symbol in wanted)
         rows = self._http.get("/assets", {"status": "active", "asset_class": "us_equity"})
-        return tuple(_readable(wire.parse_asset, _rows(rows)))
+        found = (readable(wire.parse_asset, row) for row in _rows(rows))
+        return tuple(asset for asset in found if asset is not None)
 
     def get_account_info(self) -> Account:
-        return _read(wire.parse_account, self._http.get("/account"))
+        return read(wire.parse_account, self._http.get("/account"))
 
     def get_positions(self) -> tuple[Position, ...]:
         return _read_all(wire.parse_position, self._http.get("/positions", urgency=Urgency.URGENT))
@@ -146,7 +149,7 @@ class AlpacaBroker:
     def get_order(self, client_id: ClientOrderId) -> OrderReport | None:
         params = {"client_order_id": client_id}
         row = self._http.find("/orders:by_client_order_id", params, Urgency.URGENT)
-        return None if row is None else self._seen(_read(wire.parse_order, row))
+        return None if row is None else self._seen(read(wire.parse_order, row))
 
     def submit_order(self, intent: OrderIntent) -> OrderReport:
         """See ports.Broker. Refused credentials, a spent request budget and an endless 429 are OrderRefused as well."""
@@ -225,16 +228,18 @@ class AlpacaBroker:
         """Fill the map of ids with one question instead of one for each order."""
         after = (since - timedelta(days=1)).isoformat()
         params = {"status": "all", "limit": _ORDERS_A_PAGE, "after": after, "nested": "false", "direction": "desc"}
-        for report in _readable(wire.parse_order, _rows(self._http.get("/orders", params))):
-            self._seen(report)
+        for row in _rows(self._http.get("/orders", params)):
+            report = readable(wire.parse_order, row)
+            if report is not None:
+                self._seen(report)
 
     def _execution(self, fill: Any) -> Execution:
         broker_id = _order_of(fill)
         if broker_id not in self._client_ids:
             row = self._http.find(f"/orders/{broker_id}")
             if row is not None:
-                self._seen(_read(wire.parse_order, row))
-        return _read(lambda raw: wire.parse_execution(raw, self._client_ids.get(broker_id)), fill)
+                self._seen(read(wire.parse_order, row))
+        return read(lambda raw: wire.parse_execution(raw, self._client_ids.get(broker_id)), fill)
 
     def _seen(self, report: OrderReport) -> OrderReport:
         self._client_ids[report.broker_id] = report.client_id
@@ -256,14 +261,14 @@ class AlpacaBroker:
     def bars(self, symbols: Sequence[Symbol], start: datetime, end: datetime) -> tuple[Bar, ...]:
         last = min(end, self._clock.now() - _MINUTE + timedelta(microseconds=1))
         span = {"timeframe": "1Min", "start": _stamp(start), "end": _stamp(end), "adjustment": "raw"}
-        found = (_readable_bar(wire.parse_bar, s, row) for s, row in self._bar_rows(symbols, span))
+        found = (readable(partial(wire.parse_bar, s), row) for s, row in self._bar_rows(symbols, span))
         bars = [bar for bar in found if bar is not None and start <= bar.start < last]
         return tuple(sorted(bars, key=lambda bar: (bar.start, bar.symbol)))
 
     def daily_bars(self, symbols: Sequence[Symbol], first: date, last: date) -> tuple[DailyBar, ...]:
         """Adjusted for splits; today's bar is part of the answer while the session runs, should the broker send it."""
         span = {"timeframe": "1Day", "start": first.isoformat(), "end": last.isoformat(), "adjustment": "split"}
-        found = (_readable_bar(wire.parse_daily_bar, s, row) for s, row in self._bar_rows(symbols, span))
+        found = (readable(partial(wire.parse_daily_bar, s), row) for s, row in self._bar_rows(symbols, span))
         bars = [bar for bar in found if bar is not None and first <= bar.day <= last]
         return tuple(sorted(bars, key=lambda bar: (bar.day, bar.symbol)))
 
@@ -316,29 +321,9 @@ def _chunks(symbols: Sequence[Symbol]) -> Iterator[tuple[Symbol, ...]]:
         yield chunk
 
 
-def _read(parse: Callable[[Any], T], raw: Any) -> T:
-    try:
-        return parse(raw)
-    except DataInvalid as error:
-        raise BrokerUnavailable(f"the broker's answer cannot be read: {error}") from error
-
-
 def _read_all(parse: Callable[[Any], T], raw: Any) -> tuple[T, ...]:
     """All or nothing: half a list of positions would be read as flat."""
-    return tuple(_read(parse, row) for row in _rows(raw))
-
-
-def _readable(parse: Callable[[Any], T], rows: Sequence[Any]) -> Iterator[T]:
-    for row in rows:
-        with suppress(DataInvalid):
-            yield parse(row)
-
-
-def _readable_bar(parse: Callable[[str, Any], T], symbol: str, row: Any) -> T | None:
-    try:
-        return parse(symbol, row)
-    except DataInvalid:
-        return None
+    return tuple(read(parse, row) for row in _rows(raw))
 
 
 def _rows(raw: Any) -> Sequence[Any]:

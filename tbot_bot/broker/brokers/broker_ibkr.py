@@ -1,38 +1,35 @@
-"""Interactive Brokers through TWS or IB Gateway: orders by our own reference, ends believed when confirmed."""
+"""Interactive Brokers through TWS or IB Gateway."""
 
-import asyncio
-import copy
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from tbot_bot.broker.answers import clock_at
 from tbot_bot.broker.brokers import ibkr_library
 from tbot_bot.broker.brokers import ibkr_wire as wire
 from tbot_bot.broker.brokers.ibkr_market import RUNNING_BARS, IbkrMarket
-from tbot_bot.broker.brokers.ibkr_session import IbkrSession, Where
+from tbot_bot.broker.brokers.ibkr_orders import IbkrOrders
+from tbot_bot.broker.brokers.ibkr_session import Gate, IbkrSession, Where, address
 from tbot_bot.broker.http import RetryPolicy
 from tbot_bot.broker.links import BrokerLinks
 from tbot_bot.domain.errors import (
     BrokerDenied,
     BrokerError,
     BrokerUnavailable,
-    ConfigInvalid,
     DataInvalid,
     OrderFateUnknown,
     OrderRefused,
 )
 from tbot_bot.domain.market import Asset, Bar, BrokerClock, DailyBar, Quote, Symbol
-from tbot_bot.domain.orders import FINAL_STATUSES, ClientOrderId, Execution, OrderChange, OrderIntent, OrderReport
+from tbot_bot.domain.orders import ClientOrderId, Execution, OrderChange, OrderIntent, OrderReport
 from tbot_bot.domain.portfolio import Account, Position
 from tbot_bot.domain.session import SessionHours
 from tbot_bot.domain.settings import BotSettings, BrokerCredentials
 from tbot_bot.ports.broker import Capabilities, StreamHandlers
 from tbot_bot.ports.clock import MarketClock
 from tbot_bot.support.calendar import ExchangeCalendar
-from tbot_bot.support.loopback import is_loopback
 
 T = TypeVar("T")
 IBKR_CAPABILITIES = Capabilities(
@@ -53,20 +50,16 @@ IBKR_CAPABILITIES = Capabilities(
 )
 CLIENT_ID = 70
 """Of the process that trades; others count up from it. Always the same: a client sees the orders of its own id."""
-PAPER_PORT = 4002
 _PROBE = Symbol("SPY")
 _HISTORY_LIMIT, _HISTORY_SECONDS = 58, 600.0
-_COMMISSION_S = 1.0
-_ACK_POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class IbkrOptions:
-    """API_TIMEOUT (seconds), API_RETRY_LIMIT (tries after the first) and the client id at the gateway."""
+    """API_TIMEOUT (seconds) and API_RETRY_LIMIT (tries after the first)."""
 
     timeout_s: float
     retries: int
-    client: int = CLIENT_ID
 
 
 class IbkrBroker:
@@ -75,23 +68,20 @@ class IbkrBroker:
     def __init__(
         self, credentials: BrokerCredentials, options: IbkrOptions, clock: MarketClock, links: BrokerLinks
     ) -> None:
-        host, port = _address(credentials.broker_host)
-        self._library = ibkr_library.load()
+        host, port = address(credentials.broker_host)
+        account, library = credentials.broker_account_number, ibkr_library.load()
         self._timeout = options.timeout_s
         self._policy = RetryPolicy(options.timeout_s, options.retries)
         self._clock = clock
         self._log = links.api_log
         self._calendar = ExchangeCalendar()
         self._handlers: StreamHandlers | None = None
-        where = Where(host, port, options.client + links.role, credentials.broker_account_number, options.timeout_s)
-        self._session = IbkrSession(self._library, where, links.api_log, self._up, self._state)
-        history = links.limits(lambda: clock.speed).budget(
-            f"{credentials.broker_host}{credentials.broker_account_number}", "history", _HISTORY_LIMIT, _HISTORY_SECONDS
-        )
-        self._market = IbkrMarket(self._session, self._library, clock, history)
-        self._sent: set[ClientOrderId] = set()
-        self._turn: asyncio.Lock | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        where = Where(host, port, CLIENT_ID + links.role, account, options.timeout_s)
+        self._session = IbkrSession(library, where, links.api_log, self._up, self._state)
+        limits = links.limits(lambda: clock.speed)
+        history = limits.budget(f"{credentials.broker_host}{account}", "history", _HISTORY_LIMIT, _HISTORY_SECONDS)
+        self._market = IbkrMarket(self._session, library, clock, history)
+        self._orders = IbkrOrders(self._session, library, self._market, clock, options.timeout_s)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -107,11 +97,7 @@ class IbkrBroker:
             priced = self.quotes((_PROBE,))
         except BrokerError as error:
             return (str(error),)
-        return (
-            ()
-            if priced
-            else (f"no live market data: the account has no quote of {_PROBE} (delayed ones do not count)",)
-        )
+        return () if priced else (f"no live market data: there is no quote of {_PROBE} (delayed ones do not count)",)
 
     def close(self) -> None:
         """Stop the streams and give the connection back."""
@@ -123,12 +109,9 @@ class IbkrBroker:
 
     def get_clock(self) -> BrokerClock:
         """The gateway's time; the hours are the exchange's calendar's."""
-        now: datetime = self._ask(lambda: self._session.ib.reqCurrentTimeAsync())
-        now = now.astimezone(UTC)
-        hours = self.get_calendar(now.date() - timedelta(days=1), now.date() + timedelta(days=12))
-        following = [each for each in hours if each.open > now]
-        closing = [each for each in hours if each.close > now]
-        return BrokerClock(now, closing[0].open <= now, following[0].open, closing[0].close)
+        told: datetime = self._ask(lambda: self._session.only("reqCurrentTimeAsync"))
+        now = told.astimezone(UTC)
+        return clock_at(now, self.get_calendar(now.date() - timedelta(days=1), now.date() + timedelta(days=12)))
 
     def get_calendar(self, first: date, last: date) -> tuple[SessionHours, ...]:
         days = (first + timedelta(days=number) for number in range((last - first).days + 1))
@@ -147,16 +130,14 @@ class IbkrBroker:
     def get_account_info(self) -> Account:
         async def ask() -> Account:
             ib, account = self._session.ib, self._session.account
-            async with self._turns():
-                await ib.reqAccountUpdatesAsync(account)
+            await self._session.one_at_a_time("account", lambda: ib.reqAccountUpdatesAsync(account))
             return wire.parse_account(ib.accountValues(account), account)
 
         return self._ask(ask)
 
     def get_positions(self) -> tuple[Position, ...]:
         async def ask() -> tuple[Position, ...]:
-            async with self._turns():
-                told = await self._session.ib.reqPositionsAsync()
+            told = await self._session.only("reqPositionsAsync")
             found = (wire.parse_position(each) for each in told if each.account == self._session.account)
             return tuple(position for position in found if position is not None)
 
@@ -165,176 +146,39 @@ class IbkrBroker:
     # orders
 
     def open_orders(self) -> tuple[OrderReport, ...]:
-        """Of all the gateway's clients."""
-
-        async def ask() -> tuple[OrderReport, ...]:
-            reports = (self._report(trade) for trade in await self._open_trades())
-            return tuple(report for report in reports if report.status not in FINAL_STATUSES)
-
-        return self._ask(ask)
+        return self._ask(self._orders.open)
 
     def get_order(self, client_id: ClientOrderId) -> OrderReport | None:
-        """Searched for by its reference among the open orders, today's completed ones, and today's executions."""
-        return self._ask(lambda: self._find(client_id))
+        return self._ask(lambda: self._orders.find(client_id))
 
     def submit_order(self, intent: OrderIntent) -> OrderReport:
-        """See ports.Broker. An id that was sent before is searched for first: the gateway would take it in again."""
-        _check(intent)
-        sent: list[bool] = []
+        """See ports.Broker, and IbkrOrders.submit."""
+        if intent.quantity is None or intent.quantity != intent.quantity.to_integral_value():
+            raise OrderRefused(intent.client_id, "IBKR trades whole shares only through its API", "not_sent")
+        return self._send(intent.client_id, lambda gate: self._orders.submit(intent, gate))
+
+    def replace_order(self, client_id: ClientOrderId, change: OrderChange) -> OrderReport:
+        """See ports.Broker, and IbkrOrders.replace."""
+        return self._send(client_id, lambda gate: self._orders.replace(client_id, change, gate))
+
+    def _send(self, client_id: ClientOrderId, work: Callable[[Gate], Coroutine[Any, Any, OrderReport]]) -> OrderReport:
+        """Once. What was not sent when this returns never will be."""
+        gate = Gate()
         try:
-            return self._session.call(lambda: self._submit(intent, sent))
+            return self._session.call(lambda: work(gate))
         except (OrderRefused, OrderFateUnknown):
             raise
         except (BrokerError, DataInvalid) as error:
-            if sent:
-                raise OrderFateUnknown(intent.client_id) from error
-            raise OrderRefused(intent.client_id, f"not sent: {error}", "not_sent") from error
-
-    async def _submit(self, intent: OrderIntent, sent: list[bool]) -> OrderReport:
-        client_id = intent.client_id
-        if client_id in self._sent or self._is_known(client_id):
-            sent.append(True)
-            first = await self._find(client_id)
-            if first is not None:
-                return first
-        contract = await self._market.contract(intent.symbol)
-        if contract is None:
-            raise OrderRefused(client_id, f"the broker knows no stock {intent.symbol}", "200")
-        ib = self._session.ib
-        exits = sum(price is not None for price in (intent.take_profit_price, intent.stop_loss_price))
-        numbers = [ib.client.getReqId() for _ in range(1 + exits)]
-        family = wire.orders_of(self._library, intent, self._session.account, numbers)
-        self._sent.add(client_id)
-        sent.append(True)
-        trades = [ib.placeOrder(contract, order) for order in family]
-        return await self._acknowledged(trades[0], client_id)
-
-    def _is_known(self, client_id: ClientOrderId) -> bool:
-        """Whether a process before this one may have sent it: a connect brings today's orders and fills."""
-        ib = self._session.ib
-        return any(trade.order.orderRef == client_id for trade in ib.trades()) or any(
-            fill.execution.orderRef == client_id for fill in ib.fills()
-        )
-
-    async def _acknowledged(self, trade: Any, client_id: ClientOrderId) -> OrderReport:
-        """The first word on an order; where that is an end, whether it is true."""
-        end = asyncio.get_running_loop().time() + self._timeout
-        while trade.orderStatus.status in wire.UNANSWERED:
-            if asyncio.get_running_loop().time() > end or not self._session.ib.isConnected():
-                raise OrderFateUnknown(client_id)
-            await asyncio.sleep(_ACK_POLL_S)
-        if trade.orderStatus.status not in wire.ENDED:
-            return self._report(trade)
-        report = await self._find(client_id)
-        code, words = self._session.errors.get(trade.order.orderId, (0, ""))
-        if report is None or (report.status in FINAL_STATUSES and not report.filled_quantity and code):
-            raise OrderRefused(client_id, words or "the gateway cancelled it", str(code))
-        return report
-
-    def replace_order(self, client_id: ClientOrderId, change: OrderChange) -> OrderReport:
-        """See ports.Broker: here the order is placed again under its own number, which changes it."""
-        sent: list[bool] = []
-        try:
-            return self._session.call(lambda: self._replace(client_id, change, sent))
-        except (BrokerError, DataInvalid) as error:
-            if sent:
+            if gate.give_up():
                 raise OrderFateUnknown(client_id) from error
-            raise
-
-    async def _replace(self, client_id: ClientOrderId, change: OrderChange, sent: list[bool]) -> OrderReport:
-        trade = await self._own_trade(client_id)
-        if trade is None:
-            report = await self._find(client_id)
-            if report is None:
-                raise BrokerUnavailable(f"the broker knows no order {client_id} (yet): ask again")
-            raise OrderRefused(client_id, f"the order is {report.status} and cannot be changed", "104")
-        order = copy.copy(trade.order)
-        wanted = {
-            "totalQuantity": change.quantity,
-            "lmtPrice": change.limit_price,
-            "auxPrice": change.stop_price,
-            "trailingPercent": change.trail_percent,
-        }
-        for name, value in wanted.items():
-            if value is not None:
-                setattr(order, name, float(value))
-        order.transmit = True
-        self._session.errors.pop(order.orderId, None)
-        sent.append(True)
-        self._session.ib.placeOrder(trade.contract, order)
-        report = await self._find(client_id)
-        code, words = self._session.errors.pop(order.orderId, (0, ""))
-        if report is None:
-            raise OrderFateUnknown(client_id)
-        for told, asked in ((report.limit_price, change.limit_price), (report.stop_price, change.stop_price)):
-            if asked is not None and told != asked and report.status not in FINAL_STATUSES:
-                raise OrderRefused(client_id, words or "the gateway left the order as it was", str(code))
-        return report
+            raise OrderRefused(client_id, f"not sent: {error}", "not_sent") from error
 
     def cancel_order(self, client_id: ClientOrderId) -> None:
         """Raises BrokerUnavailable when the broker does not know the order (yet): asking again is safe."""
-
-        async def ask() -> None:
-            trade = await self._own_trade(client_id)
-            if trade is not None:
-                self._session.ib.cancelOrder(trade.order)
-                return
-            report = await self._find(client_id)
-            if report is None:
-                raise BrokerUnavailable(f"the broker knows no order {client_id} (yet): ask again")
-            if report.status not in FINAL_STATUSES:
-                raise BrokerUnavailable(f"order {client_id} belongs to another client of the gateway: cancel it there")
-
-        self._ask(ask)
+        self._ask(lambda: self._orders.cancel(client_id))
 
     def executions_since(self, since: datetime) -> tuple[Execution, ...]:
-        """Today's, with their commissions, which come a moment after them."""
-
-        async def ask() -> tuple[Execution, ...]:
-            ib = self._session.ib
-            await ib.reqExecutionsAsync()
-            end = asyncio.get_running_loop().time() + _COMMISSION_S
-            while not all(f.commissionReport.execId for f in ib.fills()) and asyncio.get_running_loop().time() < end:
-                await asyncio.sleep(_ACK_POLL_S)
-            # One without its commission is told next time: what is booked once is not corrected.
-            found = {e.execution_id: e for f in ib.fills() if f.commissionReport.execId for e in (wire.parse_fill(f),)}
-            return tuple(sorted((e for e in found.values() if e.at >= since), key=lambda e: e.at))
-
-        return self._ask(ask)
-
-    async def _open_trades(self) -> list[Any]:
-        """As the gateway lists them now; a listed order's state replaces what was believed of it here."""
-        async with self._turns():
-            listed = await self._session.ib.reqAllOpenOrdersAsync()
-        # What was pushed while the list came is in it as well.
-        return list({id(trade): trade for trade in listed}.values())
-
-    async def _own_trade(self, client_id: ClientOrderId) -> Any | None:
-        mine = self._session.ib.client.clientId
-        trades = await self._open_trades()
-        return next((t for t in trades if t.order.orderRef == client_id and t.order.clientId == mine), None)
-
-    async def _find(self, client_id: ClientOrderId) -> OrderReport | None:
-        trade = next((t for t in await self._open_trades() if t.order.orderRef == client_id), None)
-        if trade is not None:
-            return self._report(trade)
-        async with self._turns():
-            completed = await self._session.ib.reqCompletedOrdersAsync(False)
-        await self._session.ib.reqExecutionsAsync()
-        trade = next((t for t in completed if t.order.orderRef == client_id), None)
-        if trade is not None:
-            return self._report(trade)
-        if any(fill.execution.orderRef == client_id for fill in self._session.ib.fills()):
-            # Fills come before the list has their order: to say that there is none would let it be sent twice.
-            raise BrokerUnavailable(f"order {client_id} has executions, but the gateway does not list it: ask again")
-        return None
-
-    def _report(self, trade: Any) -> OrderReport:
-        perm = trade.order.permId
-        fills = [f for f in self._session.ib.fills() if f.execution.permId == perm and perm]
-        latest = {f.execution.execId.rpartition(".")[0]: f for f in fills}
-        words = self._session.errors.get(trade.order.orderId, (0, ""))[1] if trade.order.orderId else ""
-        return wire.parse_trade(trade, latest.values(), self._clock.now(), words)
+        return self._ask(lambda: self._orders.executions_since(since))
 
     # market data
 
@@ -355,10 +199,9 @@ class IbkrBroker:
 
     def start(self, handlers: StreamHandlers) -> None:
         self._handlers = handlers
-        self._market.on_bar = handlers.on_bar
-        self._market.on_quote = handlers.on_quote
-
-        self._session.post(lambda: self._later(self._begin()))
+        self._market.on_bar, self._market.on_quote = handlers.on_bar, handlers.on_quote
+        self._orders.tell = handlers.on_order
+        self._session.post(self._begin)
 
     async def _begin(self) -> None:
         """Connect, or tell that it is connected, and go on from there."""
@@ -370,80 +213,32 @@ class IbkrBroker:
                 self._state(name, False, str(error))
 
     def watch_bars(self, symbols: Sequence[Symbol]) -> None:
-        self._market.watched_bars = tuple(dict.fromkeys(symbols))[:RUNNING_BARS]
-        self._rewatch()
+        self._market.watch_bars(symbols)
 
     def watch_quotes(self, symbols: Sequence[Symbol]) -> None:
-        self._market.watched_quotes = tuple(dict.fromkeys(symbols))
-        self._rewatch()
-
-    def _rewatch(self) -> None:
-        if self._handlers is not None:
-            self._session.post(lambda: self._later(self._market.watch()))
+        self._market.watch_quotes(symbols)
 
     def stop(self) -> None:
         """The connection stays; nothing is told any more."""
         self._handlers = None
         self._market.on_bar = lambda bar: None
         self._market.on_quote = lambda quote: None
+        self._orders.tell = lambda report: None
 
     # in the loop
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _up(self) -> None:
-        """After each connect the library holds today's orders and fills: tell them all, what happened meanwhile too."""
-        ib = self._session.ib
-        ib.orderStatusEvent -= self._status_changed
-        ib.orderStatusEvent += self._status_changed
-        # Where the gateway was cut off from its server the connection stayed: what happened there is asked for.
-        await self._open_trades()
-        await ib.reqExecutionsAsync()
-        for trade in ib.trades():
-            self._tell(trade)
+        await self._orders.up()
         await self._market.up()
-
-    def _status_changed(self, trade: Any) -> None:
-        """An end that only the library concluded from an error may be none: it is asked for before it is told."""
-        if trade.orderStatus.status in wire.ENDED:
-            self._later(self._confirm(trade))
-        elif trade.orderStatus.status not in wire.UNANSWERED:
-            self._tell(trade)
-
-    async def _confirm(self, trade: Any) -> None:
-        handlers = self._handlers
-        try:
-            report = await self._find(ClientOrderId(trade.order.orderRef)) if trade.order.orderRef else None
-        except (BrokerError, DataInvalid, ConnectionError):
-            # Not to be known now: whoever polls beside the stream, or the next connect, tells the end.
-            return
-        if report is not None and handlers is not None:
-            handlers.on_order(report)
-
-    def _tell(self, trade: Any) -> None:
-        if self._handlers is not None:
-            try:
-                self._handlers.on_order(self._report(trade))
-            except DataInvalid:
-                # A fill without its price: the execution follows, and tells it.
-                return
 
     def _state(self, name: str, up: bool, words: str) -> None:
         if self._handlers is not None:
             self._handlers.on_state(name, up, words)
 
-    def _turns(self) -> asyncio.Lock:
-        """The library keeps one answer of a kind: the questions take turns."""
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        return self._turn
-
     def _ask(self, work: Callable[[], Coroutine[Any, Any, T]], more_s: float = 0.0) -> T:
         """A question, or an act that may be repeated safely: asked again over a new connection."""
-        for attempt in range(self._policy.retries + 1):
+        attempt = 0
+        while True:
             try:
                 return self._session.call(work, self._timeout * 2 + more_s)
             except BrokerDenied:
@@ -453,33 +248,11 @@ class IbkrBroker:
             except BrokerUnavailable:
                 if attempt == self._policy.retries:
                     raise
-                time.sleep(self._policy.pause(attempt, None, self._clock.speed))
-        raise AssertionError("a loop that returns or raises")
+            self._policy.rest(attempt, None, self._clock.speed)
+            attempt += 1
 
 
 def build(credentials: BrokerCredentials, settings: BotSettings, clock: MarketClock, links: BrokerLinks) -> IbkrBroker:
     """The adapter as configured; see broker.gateway. Raises ConfigInvalid."""
-    return IbkrBroker(
-        credentials, IbkrOptions(settings.execution.api_timeout_s, settings.execution.api_retry_limit), clock, links
-    )
-
-
-def _check(intent: OrderIntent) -> None:
-    quantity = intent.quantity
-    if quantity is None or quantity != quantity.to_integral_value():
-        raise OrderRefused(intent.client_id, "IBKR trades whole shares only through its API", "not_sent")
-
-
-def _address(text: str) -> tuple[str, int]:
-    """Host and port of BROKER_HOST; empty: IB Gateway for paper trading on this machine. Raises ConfigInvalid."""
-    host, _, port = (text or f"127.0.0.1:{PAPER_PORT}").rpartition(":")
-    if not host:
-        host, port = port, str(PAPER_PORT)
-    if not port.isdigit() or not 0 < int(port) < 65_536:
-        raise ConfigInvalid("BROKER_HOST must be a host and a port, such as 127.0.0.1:4002")
-    if not is_loopback(host.strip("[]")):
-        raise ConfigInvalid(
-            "BROKER_HOST must be on this machine: the gateway's socket is not encrypted. Run IB Gateway here, or bring"
-            " its port here through ssh -L"
-        )
-    return host.strip("[]"), int(port)
+    limits = settings.execution
+    return IbkrBroker(credentials, IbkrOptions(limits.api_timeout_s, limits.api_retry_limit), clock, links)

@@ -2,13 +2,14 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
+from tbot_bot.broker.answers import clock_at, read, readable
 from tbot_bot.broker.brokers import tradier_wire as wire
 from tbot_bot.broker.brokers.tradier_http import PER_MINUTE, TradierHttp
 from tbot_bot.broker.http import HttpFault, RetryPolicy
@@ -20,7 +21,6 @@ from tbot_bot.domain.errors import (
     BrokerError,
     BrokerUnavailable,
     ConfigInvalid,
-    DataInvalid,
     OrderFateUnknown,
     OrderRefused,
 )
@@ -129,13 +129,7 @@ class TradierBroker:
             now = datetime.fromtimestamp(float(str(stamp)), UTC)
         except (ValueError, OverflowError) as error:
             raise BrokerUnavailable("the broker's answer cannot be read: its clock has no timestamp") from error
-        day = now.date()
-        hours = self.get_calendar(day - timedelta(days=1), day + timedelta(days=12))
-        following = [each for each in hours if each.open > now]
-        closing = [each for each in hours if each.close > now]
-        if not following or not closing:
-            raise BrokerUnavailable("the broker's calendar knows no next session")
-        return BrokerClock(now, closing[0].open <= now, following[0].open, closing[0].close)
+        return clock_at(now, self.get_calendar(now.date() - timedelta(days=1), now.date() + timedelta(days=12)))
 
     def get_calendar(self, first: date, last: date) -> tuple[SessionHours, ...]:
         found: list[SessionHours] = []
@@ -149,8 +143,8 @@ class TradierBroker:
         kept = self._months.get((year, month))
         if kept is None:
             body = self._http.get("/markets/calendar", {"year": year, "month": month})
-            days = _read(lambda raw: wire.rows(_member(raw, "calendar"), "days", "day"), body)
-            found = (_read(wire.parse_session, row) for row in days)
+            days = _rows(_member(body, "calendar"), "days", "day")
+            found = (read(wire.parse_session, row) for row in days)
             kept = self._months[(year, month)] = tuple(hours for hours in found if hours is not None)
         return kept
 
@@ -161,7 +155,7 @@ class TradierBroker:
         borrowable = self._easy_to_borrow()
         rows = self._quote_rows(symbols)
         return tuple(
-            _read(lambda raw: wire.parse_asset(raw, borrowable=raw.get("symbol") in borrowable), r) for r in rows
+            read(lambda raw: wire.parse_asset(raw, borrowable=raw.get("symbol") in borrowable), r) for r in rows
         )
 
     def _easy_to_borrow(self) -> frozenset[str]:
@@ -169,18 +163,16 @@ class TradierBroker:
         today = self._clock.now().date()
         if self._borrowable is None or self._borrowable[0] != today:
             body = self._http.get("/markets/etb")
-            names = [
-                str(row.get("symbol")) for row in _read(lambda raw: wire.rows(raw, "securities", "security"), body)
-            ]
-            self._borrowable = (today, frozenset(names))
+            rows = _rows(body, "securities", "security")
+            self._borrowable = (today, frozenset(str(row.get("symbol")) for row in rows))
         return self._borrowable[1]
 
     def get_account_info(self) -> Account:
-        return _read(wire.parse_account, self._http.get(f"/accounts/{self._account}/balances"))
+        return read(wire.parse_account, self._http.get(f"/accounts/{self._account}/balances"))
 
     def get_positions(self) -> tuple[Position, ...]:
         body = self._http.get(f"/accounts/{self._account}/positions", urgency=Urgency.URGENT)
-        return tuple(_read(wire.parse_position, row) for row in _rows(body, "positions", "position"))
+        return tuple(read(wire.parse_position, row) for row in _rows(body, "positions", "position"))
 
     # orders
 
@@ -197,7 +189,7 @@ class TradierBroker:
             body = self._http.get(f"/accounts/{self._account}/orders", params, urgency)
             rows = _rows(body, "orders", "order")
             for row in rows:
-                found += _read(wire.parse_orders, row)
+                found += read(wire.parse_orders, row)
             if len(rows) < _ORDERS_A_PAGE:
                 break
             page += 1
@@ -257,7 +249,7 @@ class TradierBroker:
         number = _member(_member(answer, "order"), "id")
         try:
             body = self._http.get(f"/accounts/{self._account}/orders/{number}", {"includeTags": "true"}, Urgency.URGENT)
-            found = _read(wire.parse_orders, _member(body, "order"))
+            found = read(wire.parse_orders, _member(body, "order"))
         except BrokerError as error:
             raise OrderFateUnknown(client_id) from error
         report = next((each for each in found if each.client_id == client_id), None)
@@ -298,13 +290,8 @@ class TradierBroker:
     # market data
 
     def quotes(self, symbols: Sequence[Symbol]) -> tuple[Quote, ...]:
-        found: list[Quote] = []
-        for row in self._quote_rows(symbols):
-            with suppress(DataInvalid):
-                quote = wire.parse_quote(row)
-                if quote is not None:
-                    found.append(quote)
-        return tuple(found)
+        quotes = (readable(wire.parse_quote, row) for row in self._quote_rows(symbols))
+        return tuple(quote for quote in quotes if quote is not None)
 
     def _quote_rows(self, symbols: Sequence[Symbol]) -> Iterator[Mapping[str, Any]]:
         unique = list(dict.fromkeys(symbols))
@@ -330,7 +317,7 @@ class TradierBroker:
                 "session_filter": "open",
             }
             rows = _rows(self._http.get("/markets/timesales", params), "series", "data")
-            bars = (_quiet(lambda raw: wire.parse_bar(symbol, raw), row) for row in rows)  # noqa: B023 - used at once
+            bars = (readable(partial(wire.parse_bar, symbol), row) for row in rows)
             found += [bar for bar in bars if bar is not None and start <= bar.start < last]
         return tuple(sorted(found, key=lambda bar: (bar.start, bar.symbol)))
 
@@ -339,7 +326,7 @@ class TradierBroker:
         for symbol in dict.fromkeys(symbols):
             params = {"symbol": symbol, "interval": "daily", "start": first.isoformat(), "end": last.isoformat()}
             rows = _rows(self._http.get("/markets/history", params), "history", "day")
-            bars = (_quiet(lambda raw: wire.parse_daily_bar(symbol, raw), row) for row in rows)  # noqa: B023
+            bars = (readable(partial(wire.parse_daily_bar, symbol), row) for row in rows)
             found += [bar for bar in bars if bar is not None and first <= bar.day <= last]
         return tuple(sorted(found, key=lambda bar: (bar.day, bar.symbol)))
 
@@ -366,23 +353,9 @@ def build(
     return TradierBroker(credentials, options, clock, links)
 
 
-def _read(parse: Callable[[Any], T], raw: Any) -> T:
-    try:
-        return parse(raw)
-    except DataInvalid as error:
-        raise BrokerUnavailable(f"the broker's answer cannot be read: {error}") from error
-
-
 def _rows(raw: Any, outer: str, inner: str) -> tuple[Mapping[str, Any], ...]:
     """All or nothing: half a list of positions would be read as flat."""
-    return _read(lambda body: wire.rows(body, outer, inner), raw)
-
-
-def _quiet(parse: Callable[[Any], T], raw: Any) -> T | None:
-    try:
-        return parse(raw)
-    except DataInvalid:
-        return None
+    return read(lambda body: wire.rows(body, outer, inner), raw)
 
 
 def _member(raw: Any, name: str) -> Any:

@@ -6,20 +6,22 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from tbot_bot.broker.brokers import ibkr_wire as wire
 from tbot_bot.broker.brokers.ibkr_session import IbkrSession
 from tbot_bot.broker.rate_limit import Budget, Urgency
-from tbot_bot.domain.errors import BrokerUnavailable, DataInvalid
+from tbot_bot.domain.errors import BrokerError, BrokerUnavailable, DataInvalid
 from tbot_bot.domain.market import Asset, Bar, DailyBar, Quote, Symbol
 from tbot_bot.ports.clock import MarketClock
 
 LINES = 90
 """Of the hundred that an account may have open at once."""
 RUNNING_BARS = 50
-_FIRST_QUOTE_S = 2.0
+_FIRST_WORD_S = 2.0
+_POLL_S, _LOOK_S = 0.01, 0.25
+_SAME_AGAIN_S = 15.0
+_NO_SUCH_CONTRACT = 200
 _MINUTE = timedelta(minutes=1)
 _HISTORY_PATIENCE_S = 20.0
 
@@ -32,56 +34,78 @@ class IbkrMarket:
         self._library = library
         self._clock = clock
         self._history = history
-        self._contracts: dict[Symbol, Any] = {}
         self._details: dict[Symbol, Any] = {}
         self._lines: OrderedDict[Symbol, Any] = OrderedDict()
         self._running: dict[Symbol, Any] = {}
         self._told: dict[Symbol, datetime] = {}
-        self.watched_quotes: tuple[Symbol, ...] = ()
-        self.watched_bars: tuple[Symbol, ...] = ()
+        self._asked: dict[tuple[int, str, str, str], tuple[float, tuple[Any, ...]]] = {}
+        self._watched_quotes: tuple[Symbol, ...] = ()
+        self._watched_bars: tuple[Symbol, ...] = ()
+        self._kept = False
         self.on_quote: Callable[[Quote], None] = lambda quote: None
         self.on_bar: Callable[[Bar], None] = lambda bar: None
+
+    def watch_quotes(self, symbols: Sequence[Symbol]) -> None:
+        """From any thread: takes effect at the keeper's next look."""
+        self._watched_quotes = tuple(dict.fromkeys(symbols))[:LINES]
+
+    def watch_bars(self, symbols: Sequence[Symbol]) -> None:
+        """As watch_quotes."""
+        self._watched_bars = tuple(dict.fromkeys(symbols))[:RUNNING_BARS]
 
     async def up(self) -> None:
         """After a connect: nothing of the old connection lives."""
         self._lines.clear()
         self._running.clear()
+        self._asked.clear()
         self._session.ib.reqMarketDataType(1)
         self._session.ib.pendingTickersEvent -= self._ticked
         self._session.ib.pendingTickersEvent += self._ticked
-        await self.watch()
+        if not self._kept:
+            self._kept = True
+            self._session.later(self._keep())
 
-    async def watch(self) -> None:
-        """Open and close lines and running bars until they are those that are watched."""
-        for symbol in self.watched_quotes:
+    async def _keep(self) -> None:
+        """Opens and closes lines and running bars until they are those that are watched, for as long as the loop runs.
+
+        Beside the connection, since the gateway's pacing may let it have fifty bars only minutes after a reconnect."""
+        while True:
+            if self._session.ib.isConnected():
+                with suppress(BrokerError, OSError, TimeoutError, self._library.RequestError):
+                    await self._watch()
+            await asyncio.sleep(_LOOK_S)
+
+    async def _watch(self) -> None:
+        for symbol in self._watched_quotes:
             await self._line(symbol)
         for symbol in tuple(self._running):
-            if symbol not in self.watched_bars:
+            if symbol not in self._watched_bars:
                 self._session.ib.cancelHistoricalData(self._running.pop(symbol))
-        for symbol in self.watched_bars[:RUNNING_BARS]:
-            if symbol not in self._running:
+        for symbol in self._watched_bars:
+            if symbol not in self._running and symbol in self._watched_bars:
                 await self._run_bars(symbol)
 
     async def contract(self, symbol: Symbol) -> Any | None:
-        """None for a symbol that the broker does not know."""
-        if symbol not in self._contracts:
+        """None for a symbol that the broker does not know. Raises BrokerUnavailable where that cannot be said."""
+        if symbol not in self._details:
             asked = self._library.Stock(wire.from_symbol(symbol), "SMART", "USD")
-            found = await self._session.ib.reqContractDetailsAsync(asked)
+            try:
+                found = await self._session.ib.reqContractDetailsAsync(asked)
+            except self._library.RequestError as error:
+                if error.code != _NO_SUCH_CONTRACT:
+                    raise BrokerUnavailable(f"the gateway does not tell what {symbol} is: {error.message}") from error
+                return None
             if not found:
-                if self._session.errors.get(self._session.ib.client._reqIdSeq - 1, (200, ""))[0] != 200:
-                    raise BrokerUnavailable(f"the gateway does not tell what {symbol} is")
                 return None
             self._details[symbol] = found[0]
-            self._contracts[symbol] = found[0].contract
-        return self._contracts[symbol]
+        return self._details[symbol].contract
 
     async def assets(self, symbols: Sequence[Symbol]) -> tuple[Asset, ...]:
-        found = []
-        for symbol in dict.fromkeys(symbols):
-            if await self.contract(symbol) is not None:
-                ticker = await self._line(symbol)
-                await self._until(partial(_tells_shortable, ticker), 0.5)
-                found.append(wire.parse_details(self._details[symbol], ticker))
+        found: list[Asset] = []
+        unique = list(dict.fromkeys(symbols))
+        for start in range(0, len(unique), LINES):
+            tickers = await self._opened(unique[start : start + LINES], _tells_shortable)
+            found += [wire.parse_details(self._details[symbol], ticker) for symbol, ticker in tickers.items()]
         return tuple(found)
 
     async def quotes(self, symbols: Sequence[Symbol]) -> tuple[Quote, ...]:
@@ -92,10 +116,8 @@ class IbkrMarket:
         found: list[Quote] = []
         unique = list(dict.fromkeys(symbols))
         for start in range(0, len(unique), LINES):
-            chunk = unique[start : start + LINES]
-            tickers = {s: t for s in chunk if (t := await self._line(s)) is not None}
-            await self._until(partial(_all_priced, tuple(tickers.values())), _FIRST_QUOTE_S)
-            await self._session.ib.reqCurrentTimeAsync()
+            tickers = await self._opened(unique[start : start + LINES], _priced)
+            await self._session.only("reqCurrentTimeAsync")
             now = self._clock.now()
             quotes = (wire.parse_ticker(symbol, ticker, now) for symbol, ticker in tickers.items())
             found += [quote for quote in quotes if quote is not None]
@@ -133,21 +155,38 @@ class IbkrMarket:
         return tuple(sorted(found, key=lambda bar: (bar.day, bar.symbol)))
 
     async def _ask_history(self, contract: Any, end: datetime | None, span: str, size: str) -> Sequence[Any]:
-        """Paced: a sixtieth question in ten minutes is refused by the gateway."""
-        await self._pace()
+        """Paced: the gateway refuses a sixtieth question in ten minutes, and the same one within fifteen seconds."""
+        ib, now = self._session.ib, asyncio.get_running_loop().time()
         stamp = f"{end.astimezone(UTC):%Y%m%d-%H:%M:%S}" if end is not None else ""
-        ib = self._session.ib
-        raw = await ib.reqHistoricalDataAsync(contract, stamp, span, size, "TRADES", True, 2, timeout=10)
-        code, words = self._session.errors.pop(raw.reqId, (0, ""))
-        if not raw and code and "no data" not in words:
-            raise BrokerUnavailable(f"no bars of {contract.symbol}: {words}")
-        return tuple(raw)
+        question = (contract.conId, stamp, span, size)
+        self._asked = {each: kept for each, kept in self._asked.items() if now - kept[0] < _SAME_AGAIN_S}
+        if question in self._asked:
+            return self._asked[question][1]
+        await self._pace()
+        try:
+            raw = tuple(await ib.reqHistoricalDataAsync(contract, stamp, span, size, "TRADES", True, 2, timeout=10))
+        except self._library.RequestError as error:
+            if "no data" not in error.message:
+                raise BrokerUnavailable(f"no bars of {contract.symbol}: {error.message}") from error
+            raw = ()
+        self._asked[question] = (now, raw)
+        return raw
 
     async def _pace(self) -> None:
         if not await asyncio.to_thread(self._history.take, Urgency.ROUTINE, _HISTORY_PATIENCE_S):
             raise BrokerUnavailable("the gateway's limit of questions for bars is used up: ask later")
 
     # lines
+
+    async def _opened(self, symbols: Sequence[Symbol], told: Callable[[Any], bool]) -> dict[Symbol, Any]:
+        """The lines of those that the broker knows. What was open before says all that it has; a new one is waited for,
+        for a while."""
+        new = [symbol for symbol in symbols if symbol not in self._lines]
+        lines = {symbol: line for symbol in symbols if (line := await self._line(symbol)) is not None}
+        end = asyncio.get_running_loop().time() + _FIRST_WORD_S
+        while not all(told(lines[s]) for s in new if s in lines) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(_POLL_S)
+        return lines
 
     async def _line(self, symbol: Symbol) -> Any | None:
         if symbol in self._lines:
@@ -159,7 +198,7 @@ class IbkrMarket:
         while len(self._lines) >= LINES:
             old = next(iter(self._lines))
             self._lines.pop(old)
-            self._session.ib.cancelMktData(self._contracts[old])
+            self._session.ib.cancelMktData(self._details[old].contract)
         ticker = self._lines[symbol] = self._session.ib.reqMktData(contract, "236", False, False)
         return ticker
 
@@ -167,7 +206,7 @@ class IbkrMarket:
         now = self._clock.now()
         for ticker in tickers:
             symbol = wire.to_symbol(ticker.contract.symbol)
-            if symbol in self.watched_quotes:
+            if symbol in self._watched_quotes:
                 quote = wire.parse_ticker(symbol, ticker, now)
                 if quote is not None:
                     self.on_quote(quote)
@@ -193,18 +232,13 @@ class IbkrMarket:
             with suppress(DataInvalid):
                 bar = wire.parse_bar(symbol, raw)
                 complete = bar is not None and (raw is not bars[-1] or bar.start + _MINUTE <= now)
-                if bar is not None and complete and bar.start > self._told[symbol] and symbol in self.watched_bars:
+                if bar is not None and complete and bar.start > self._told[symbol] and symbol in self._watched_bars:
                     self._told[symbol] = bar.start
                     self.on_bar(bar)
 
-    async def _until(self, ready: Callable[[], bool], seconds: float) -> None:
-        end = asyncio.get_running_loop().time() + seconds
-        while not ready() and asyncio.get_running_loop().time() < end:
-            await asyncio.sleep(0.01)
 
-
-def _all_priced(tickers: Sequence[Any]) -> bool:
-    return all(ticker.bid > 0 and ticker.ask > 0 for ticker in tickers)
+def _priced(ticker: Any) -> bool:
+    return bool(ticker.bid > 0 and ticker.ask > 0)
 
 
 def _tells_shortable(ticker: Any) -> bool:

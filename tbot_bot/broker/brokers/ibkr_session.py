@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -11,14 +11,17 @@ from random import SystemRandom
 from typing import Any, TypeVar
 
 from tbot_bot.broker.api_log import ApiLog
-from tbot_bot.domain.errors import BrokerDenied, BrokerUnavailable
+from tbot_bot.domain.errors import BrokerDenied, BrokerUnavailable, ConfigInvalid, TbotError
+from tbot_bot.support.loopback import is_loopback
 
 T = TypeVar("T")
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 30.0
+PAPER_PORT = 4002
+_FIRST_WAIT_S, _MOST_DOUBLINGS = 0.25, 7
 _HEARTBEAT_S = 5.0
 _JOIN_S = 5.0
-_QUIET = ("1,", "2,", "45,", "46,", "49,", "81,", "90,")
+_QUIET = frozenset({"1", "2", "45", "46", "49", "81", "90"})
 """Message types of market data and heartbeats, which the API log leaves out."""
+_MAX_LINE = 2000
 _LOST, _RESTORED_EMPTY, _RESTORED = 1100, 1101, 1102
 _FARM_DOWN, _FARM_UP = 2103, 2104
 _TAKEN = 326
@@ -37,6 +40,21 @@ class Where:
     timeout_s: float
 
 
+def address(text: str) -> tuple[str, int]:
+    """Host and port of BROKER_HOST; empty: IB Gateway for paper trading on this machine. Raises ConfigInvalid."""
+    host, _, port = (text or f"127.0.0.1:{PAPER_PORT}").rpartition(":")
+    if not host:
+        host, port = port, str(PAPER_PORT)
+    if not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ConfigInvalid("BROKER_HOST must be a host and a port, such as 127.0.0.1:4002")
+    if not is_loopback(host.strip("[]")):
+        raise ConfigInvalid(
+            "BROKER_HOST must be on this machine: the gateway's socket is not encrypted. Run IB Gateway here, or bring"
+            " its port here through ssh -L"
+        )
+    return host.strip("[]"), int(port)
+
+
 class IbkrSession:
     """`on_up` runs in the loop after each connect, `on_state` tells streams (name, connected, words)."""
 
@@ -50,6 +68,7 @@ class IbkrSession:
     ) -> None:
         self._library = library
         self._where = where
+        self._log = log
         self._on_up = on_up
         self._on_state = on_state
         self._thread = threading.Thread(target=self._run, name=f"ibkr-{where.client}", daemon=True)
@@ -57,19 +76,22 @@ class IbkrSession:
         self._lock = threading.Lock()
         self._closing = False
         self._loop: asyncio.AbstractEventLoop
-        self._connecting: asyncio.Lock | None = None
-        self._supervisor: asyncio.Task[None] | None = None
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._supervised = False
         self._taken = False
-        self._handler = _Lines(log, library.__name__)
         self.connected_to_market = True
         self.ib: Any = None
         self.account = ""
         self.errors: dict[int, tuple[int, str]] = {}
+        """Of each order's number, the last that the gateway said against it."""
 
     # from outside
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None = None) -> T:
-        """Run in the loop over a living connection. Raises BrokerUnavailable, BrokerDenied."""
+        """Run in the loop over a living connection. Raises BrokerUnavailable, BrokerDenied.
+
+        When it takes too long, `work` is cancelled, but not before this returns: see Gate."""
         self._start()
 
         async def connected() -> T:
@@ -84,11 +106,13 @@ class IbkrSession:
             raise BrokerUnavailable("the gateway gave no answer in time") from error
         except (ConnectionError, asyncio.CancelledError) as error:
             raise BrokerUnavailable(f"the connection to the gateway was lost ({error})") from error
+        except self._library.RequestError as error:
+            raise BrokerUnavailable(f"the gateway refuses the question: {error.message}") from error
 
-    def post(self, act: Callable[[], Any]) -> None:
+    def post(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run soon in the loop, without an answer."""
         self._start()
-        self._loop.call_soon_threadsafe(act)
+        self._loop.call_soon_threadsafe(lambda: self.later(work()))
 
     def close(self) -> None:
         """Disconnect and end the thread within 5 s."""
@@ -98,9 +122,28 @@ class IbkrSession:
                 return
         self._loop.call_soon_threadsafe(self._end)
         self._thread.join(_JOIN_S)
-        self._handler.detach()
 
     # in the loop
+
+    async def only(self, question: str) -> Any:
+        """The library's question of this name. It keeps one answer of a kind, so those of a kind take turns."""
+        return await self.one_at_a_time(question, getattr(self.ib, question))
+
+    async def one_at_a_time(self, kind: str, ask: Callable[[], Any]) -> Any:
+        async with self._turns.setdefault(kind, asyncio.Lock()):
+            return await ask()
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work that no one waits for; what it cannot do over this connection is done after the next connect."""
+        task = self._loop.create_task(self._quiet(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _quiet(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (TbotError, OSError, self._library.RequestError) as error:
+            _log.warning("not done at the gateway", extra={"fields": {"why": type(error).__name__}})
 
     def _start(self) -> None:
         with self._lock:
@@ -113,10 +156,11 @@ class IbkrSession:
     def _run(self) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        self._connecting = asyncio.Lock()
         self.ib = self._library.IB()
+        self.ib.RaiseRequestErrors = True
         self.ib.errorEvent += self._error
         self.ib.disconnectedEvent += self._down
+        _record(self.ib.client, self._library.__name__, self._log)
         self._started.set()
         self._loop.run_forever()
         pending = asyncio.all_tasks(self._loop)
@@ -126,57 +170,68 @@ class IbkrSession:
         self._loop.close()
 
     def _end(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.cancel()
         if self.ib.isConnected():
             self.ib.disconnect()
         self._loop.call_later(0.05, self._loop.stop)
 
     async def ensure(self) -> bool:
-        """Connect; False when it was connected before, which is told then. Raises BrokerUnavailable, BrokerDenied."""
+        """Connect and stay so; False when it was connected before, which is told then.
+
+        Raises BrokerUnavailable, BrokerDenied."""
+        self._supervise()
         if await self._connect():
             return True
         self._state(True, "connected")
         return False
 
+    def _supervise(self) -> None:
+        if not self._supervised:
+            self._supervised = True
+            self.later(self._keep_up())
+
     async def _connect(self) -> bool:
         """Whether it had to. The same client id each time: it brings the orders back.
 
         Raises BrokerUnavailable, BrokerDenied."""
-        assert self._connecting is not None
-        async with self._connecting:
-            if self.ib.isConnected() and self.ib.client.isReady():
-                return False
-            where = self._where
-            self._taken = False
-            try:
-                await self.ib.connectAsync(
-                    where.host, where.port, where.client, timeout=where.timeout_s, account=where.account
-                )
-            except (OSError, TimeoutError) as error:
-                self.ib.disconnect()
-                if self._taken:
-                    # Ours of a moment ago, or another's: until the gateway lets go of it no one can tell.
-                    words = f"client id {where.client} is in use at the gateway: end the other program that has it"
-                    raise BrokerUnavailable(words) from error
-                words = f"TWS or IB Gateway does not answer at {where.host}:{where.port}"
-                raise BrokerUnavailable(f"{words}: start it, log in and allow its API ({error!r})") from error
-            self.account = self._account()
+        return bool(await self.one_at_a_time("connect", self._connect_once))
+
+    async def _connect_once(self) -> bool:
+        if self.ib.isConnected() and self.ib.client.isReady():
+            return False
+        where = self._where
+        self._taken = False
+        try:
+            await self.ib.connectAsync(
+                where.host, where.port, where.client, timeout=where.timeout_s, account=where.account
+            )
+            self.account = self._account(self.ib.managedAccounts())
             self.errors.clear()
             self.connected_to_market = True
             await self._on_up()
-            self._state(True, "connected")
-            if self._supervisor is None:
-                self._supervisor = self._loop.create_task(self._keep_up())
-            return True
+        except (OSError, TimeoutError) as error:
+            self.ib.disconnect()
+            raise BrokerUnavailable(self._why_not(error)) from error
+        except BaseException:
+            # Half of what follows a connect would pass for the whole of it at the next look.
+            self.ib.disconnect()
+            raise
+        self._state(True, "connected")
+        self._supervise()
+        return True
 
-    def _account(self) -> str:
+    def _why_not(self, error: Exception) -> str:
+        where = self._where
+        if self._taken:
+            # Ours of a moment ago, or another's: until the gateway lets go of it no one can tell.
+            return f"client id {where.client} is in use at the gateway: end the other program that has it"
+        words = f"TWS or IB Gateway does not answer at {where.host}:{where.port}"
+        return f"{words}: start it, log in and allow its API ({error!r})"
+
+    def _account(self, served: Sequence[str]) -> str:
         """The account that is traded. Raises BrokerDenied when the gateway does not serve it, or not it alone."""
-        served = self.ib.managedAccounts()
         account = self._where.account or (served[0] if len(served) == 1 else "")
         if account in served:
-            return str(account)
-        self.ib.disconnect()
+            return account
         which = "another account than BROKER_ACCOUNT_NUMBER names" if account else "several accounts"
         raise BrokerDenied(f"the gateway serves {which}: correct BROKER_ACCOUNT_NUMBER")
 
@@ -184,24 +239,24 @@ class IbkrSession:
         """Ask for the time now and then; connect again with jittered backoff when there is no answer."""
         failures = 0
         while True:
-            pause = min(_FIRST_WAIT_S * 2.0**failures, _LONGEST_WAIT_S) if failures else _HEARTBEAT_S
-            if self.ib.isConnected() and failures == 0:
-                await self._sleep_or_loss(pause)
+            if failures == 0:
+                await self._until_loss(_HEARTBEAT_S)
             else:
+                pause = _FIRST_WAIT_S * 2.0 ** min(failures, _MOST_DOUBLINGS)
                 await asyncio.sleep(pause * _random.uniform(0.5, 1.0))
             try:
                 await self._connect()
-                await asyncio.wait_for(self.ib.reqCurrentTimeAsync(), self._where.timeout_s)
+                await asyncio.wait_for(self.only("reqCurrentTimeAsync"), self._where.timeout_s)
                 failures = 0
             except (BrokerUnavailable, BrokerDenied) as error:
                 failures += 1
                 self._state(False, str(error))
-            except (OSError, TimeoutError):
+            except (OSError, TimeoutError, self._library.RequestError):
                 failures += 1
                 self._state(False, "the gateway has fallen silent")
                 self.ib.disconnect()
 
-    async def _sleep_or_loss(self, seconds: float) -> None:
+    async def _until_loss(self, seconds: float) -> None:
         end = self._loop.time() + seconds
         while self._loop.time() < end and self.ib.isConnected():
             await asyncio.sleep(0.05)
@@ -220,11 +275,16 @@ class IbkrSession:
             for name in ("data", "trading") if code == _LOST else ("data",):
                 self._on_state(name, False, words)
         elif code in (_RESTORED, _FARM_UP, _RESTORED_EMPTY) and not self.connected_to_market:
-            self.connected_to_market = True
-            self._loop.create_task(self._restored())
+            self.later(self._restored())
 
     async def _restored(self) -> None:
-        await self._on_up()
+        """As after a connect; what cannot be learnt now is learnt by a new one."""
+        try:
+            await self._on_up()
+        except BaseException:
+            self.ib.disconnect()
+            raise
+        self.connected_to_market = True
         self._state(True, "restored")
 
     def _state(self, up: bool, words: str) -> None:
@@ -232,24 +292,44 @@ class IbkrSession:
             self._on_state(name, up, words)
 
 
-class _Lines(logging.Handler):
-    """The library logs each message that it sends and receives at DEBUG: this hands them to the API log."""
+class Gate:
+    """Between a thread that gives up waiting and the loop that is about to send: one of the two comes first."""
 
-    def __init__(self, log: ApiLog, library: str) -> None:
-        super().__init__(logging.DEBUG)
-        self._to = log
-        self._logger = logging.getLogger(f"{library}.client")
-        self._logger.setLevel(logging.DEBUG)
-        self._logger.addHandler(self)
-        # Its own words are for a console and name the account; what matters of them comes back as errors and states.
-        logging.getLogger(library).propagate = False
-        logging.getLogger(library).addHandler(logging.NullHandler())
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent = self._given_up = False
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.args and isinstance(record.msg, str) and record.msg[:3] in (">>>", "<<<"):
-            line = str(record.args[0] if isinstance(record.args, tuple) else record.args)
-            if not line.startswith(_QUIET):
-                self._to.note("sent" if record.msg[0] == ">" else "received", line=line[:2000])
+    def send(self) -> None:
+        """Called right before the first byte. Raises CancelledError when nobody waits any more: nothing is sent."""
+        with self._lock:
+            if self._given_up:
+                raise asyncio.CancelledError
+            self._sent = True
 
-    def detach(self) -> None:
-        self._logger.removeHandler(self)
+    def give_up(self) -> bool:
+        """Whether something was, or may have been, sent; if not, nothing ever will be."""
+        with self._lock:
+            self._given_up = True
+            return self._sent
+
+
+def _record(client: Any, library: str, log: ApiLog) -> None:
+    """Hand each message that goes and comes to the API log. The library's own words, which are for a console and name
+    the account, go nowhere."""
+    send, interpret = client.sendMsg, client.decoder.interpret
+
+    def sent(message: str | None) -> None:
+        if message and message.split("\0", 1)[0] not in _QUIET:
+            log.note("sent", line=message.replace("\0", ",")[:_MAX_LINE])
+        send(message)
+
+    def received(fields: list[str]) -> None:
+        if fields and fields[0] not in _QUIET:
+            log.note("received", line=",".join(fields)[:_MAX_LINE])
+        interpret(fields)
+
+    client.sendMsg, client.decoder.interpret = sent, received
+    logger = logging.getLogger(library)
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

@@ -10,6 +10,7 @@ from tbot_bot.paper.book import Account, OrderEvent
 from tbot_bot.paper.face import Fail
 from tbot_bot.paper.venue import Venue
 from tools.counterparts.ib_gateway import messages
+from tools.counterparts.ib_gateway.accounts import account_number
 from tools.counterparts.ib_gateway.data import Data
 from tools.counterparts.ib_gateway.desk import Desk
 from tools.counterparts.ib_gateway.messages import Fields, frame, name_of
@@ -17,7 +18,6 @@ from tools.counterparts.ib_gateway.requests import Unreadable
 
 SERVER_VERSION = 176
 SECRET = "behind-the-gateway"  # noqa: S105 - the socket has no credentials; the exchange wants some
-CLIENTS_OF_AN_ACCOUNT = 10
 MESSAGES_A_SECOND = 50
 _LONGEST = 1 << 20
 _PLACE = 3
@@ -34,11 +34,6 @@ _WORDS = {
     2104: "Market data farm connection is OK:usfarm",
     2110: "Connectivity between Trader Workstation and server is broken. It will be restored automatically.",
 }
-
-
-def account_number(client: int) -> str:
-    """A gateway serves the account that was logged in; here ten client ids share one, so that tests can have many."""
-    return f"DU{1_000_000 + client // CLIENTS_OF_AN_ACCOUNT}"
 
 
 class Connection:

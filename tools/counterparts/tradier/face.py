@@ -1,7 +1,6 @@
 """The server: who asks, how often, faults, and the routes."""
 
 import sqlite3
-import time
 from collections import Counter
 from functools import partial
 
@@ -13,6 +12,7 @@ from tbot_bot.paper.plans import PLANS
 from tbot_bot.paper.sessions import MINUTE_MS
 from tbot_bot.paper.venue import Venue
 from tbot_bot.paper.web import ACCOUNT, MAX_BODY, VENUE, Handler
+from tbot_bot.support.clock import SystemClock
 from tools.counterparts.tradier import markets, trading
 from tools.counterparts.tradier.events import Events
 from tools.counterparts.tradier.shape import Problem, account_number, problem
@@ -104,7 +104,7 @@ class TradierFace:
         response.headers["X-Ratelimit-Allowed"] = str(limit)
         response.headers["X-Ratelimit-Used"] = str(min(used, limit))
         response.headers["X-Ratelimit-Available"] = str(max(limit - used, 0))
-        response.headers["X-Ratelimit-Expiry"] = str(int((time.time() + left_s) * 1000))  # noqa: TID251 - a header
+        response.headers["X-Ratelimit-Expiry"] = str(int((SystemClock().now().timestamp() + left_s) * 1000))
         return response
 
 
