@@ -8,7 +8,7 @@ from tbot_bot.paper.account import closes, held_for_orders, wash_conflict
 from tbot_bot.paper.book import Account, Order, Side
 from tbot_bot.paper.exchange import Exchange
 from tbot_bot.paper.market import Instrument
-from tbot_bot.paper.orders import NewOrder, Replacement, check_legs_against
+from tbot_bot.paper.orders import NewOrder, Replacement, check_change, check_legs_against
 from tbot_bot.paper.refusal import Refusal, against_rule, forbidden, invalid
 from tbot_bot.paper.render import money, text
 from tbot_bot.paper.sessions import MINUTE_MS, TradingCalendar
@@ -57,7 +57,11 @@ class Admission:
             trail_percent=change.trail or order.trail_percent,
             time_in_force=change.time_in_force or order.time_in_force,
         )
-        refusal = _refuse_change(order, change) or self._refuse_amount_of_change(account, order, new, now_ms)
+        refusal = (
+            check_change(change)
+            or _refuse_change(order, change)
+            or self._refuse_amount_of_change(account, order, new, now_ms)
+        )
         if refusal is None:
             self._exchange.amend(order, new, now_ms)
             self._exchange.commit()

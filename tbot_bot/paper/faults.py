@@ -20,9 +20,9 @@ class Faults:
     `cut` (see CUTS) ends the connections of the next `cut_count` calls (of `cut_method`) without an answer or with half
     of it. `mangle` (see MANGLES) changes answers while it is set; with
     "drop" and "null" the comma-separated `mangle_fields`. Counts of fill messages to duplicate and to lose; each is
-    used up once. `phantom_cancels`: so many next orders are taken in and yet told to be wrong. `announce`: a code of
-    connectivity that a socket protocol tells all its clients. `partial_fills`: so many next orders fill in halves.
-    `clock_skew_s` is added to what `/v2/clock` says.
+    used up once. `phantom_cancels`: so many next orders are taken in and yet told to be wrong. `hide_orders`: lists of
+    orders lag behind their fills and show none. `announce`: a code of connectivity that a socket protocol tells all its
+    clients. `partial_fills`: so many next orders fill in halves. `clock_skew_s` is added to what `/v2/clock` says.
     """
 
     latency_ms: int = 0
@@ -41,6 +41,7 @@ class Faults:
     late_fills_ms: int = 0
     partial_fills: int = 0
     phantom_cancels: int = 0
+    hide_orders: bool = False
     announce: int = 0
     clock_skew_s: int = 0
     halted: set[str] = field(default_factory=set)

@@ -98,10 +98,15 @@ def read_replacement(body: object) -> Replacement | Refusal:
         return invalid(str(e))
     if change.qty is not None and change.qty != change.qty.to_integral_value():
         return invalid("qty must be an integer when replacing")
+    return check_change(change) or change
+
+
+def check_change(change: Replacement) -> Refusal | None:
+    """The rules of a change that need no account."""
     for name, price in (("limit_price", change.limit_price), ("stop_price", change.stop_price)):
         if price is not None and _sub_penny(price):
             return _increment(name, price)
-    return change
+    return None
 
 
 def _read(body: Mapping[str, Any]) -> NewOrder:

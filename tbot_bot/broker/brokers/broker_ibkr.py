@@ -204,13 +204,9 @@ class IbkrBroker:
         self._session.post(self._begin)
 
     async def _begin(self) -> None:
-        """Connect, or tell that it is connected, and go on from there."""
-        try:
-            if not await self._session.ensure():
-                await self._up()
-        except BrokerError as error:
-            for name in ("data", "trading"):
-                self._state(name, False, str(error))
+        """Connect, or tell that it is connected, and go on from there; the session tells what fails, and goes on."""
+        if not await self._session.ensure():
+            await self._up()
 
     def watch_bars(self, symbols: Sequence[Symbol]) -> None:
         self._market.watch_bars(symbols)

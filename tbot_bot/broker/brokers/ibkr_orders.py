@@ -39,12 +39,13 @@ class IbkrOrders:
         self.tell: Callable[[OrderReport], None] = lambda report: None
 
     async def up(self) -> None:
-        """After a connect the library holds today's orders and fills, and after an outage of the gateway's own what it
-        held before: all are asked for, and told."""
+        """All orders and fills of today are asked for, and told. A connect of the library goes on without what comes
+        too late, and an outage of the gateway's own makes it ask for nothing; here an answer is needed."""
         ib = self._session.ib
         ib.orderStatusEvent -= self._changed
         ib.orderStatusEvent += self._changed
         await self._open_trades()
+        await self._completed()
         await ib.reqExecutionsAsync()
         for trade in ib.trades():
             self._tell(trade)
@@ -140,9 +141,7 @@ class IbkrOrders:
         trade = next((t for t in await self._open_trades() if t.order.orderRef == client_id), None)
         if trade is not None:
             return self._report(trade)
-        completed = await self._session.one_at_a_time(
-            "reqCompletedOrdersAsync", lambda: self._session.ib.reqCompletedOrdersAsync(False)
-        )
+        completed = await self._completed()
         await self._session.ib.reqExecutionsAsync()
         trade = next((t for t in completed if t.order.orderRef == client_id), None)
         if trade is not None:
@@ -169,6 +168,11 @@ class IbkrOrders:
         listed = await self._session.only("reqAllOpenOrdersAsync")
         # What was pushed while the list came is in it as well.
         return list({id(trade): trade for trade in listed}.values())
+
+    async def _completed(self) -> list[Any]:
+        """Today's final orders."""
+        ib = self._session.ib
+        return list(await self._session.one_at_a_time("completed", lambda: ib.reqCompletedOrdersAsync(False)))
 
     async def _own_trade(self, client_id: ClientOrderId) -> Any | None:
         mine = self._session.ib.client.clientId

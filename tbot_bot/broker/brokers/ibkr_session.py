@@ -19,6 +19,7 @@ PAPER_PORT = 4002
 _FIRST_WAIT_S, _MOST_DOUBLINGS = 0.25, 7
 _HEARTBEAT_S = 5.0
 _JOIN_S = 5.0
+_LAST_TURN_S = 0.05
 _QUIET = frozenset({"1", "2", "45", "46", "49", "81", "90"})
 """Message types of market data and heartbeats, which the API log leaves out."""
 _MAX_LINE = 2000
@@ -80,6 +81,7 @@ class IbkrSession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._supervised = False
         self._taken = False
+        self._told: dict[str, bool] = {}
         self.connected_to_market = True
         self.ib: Any = None
         self.account = ""
@@ -167,18 +169,25 @@ class IbkrSession:
         for task in pending:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        # A transport that was closed last says so to its socket one turn of the loop later.
+        self._loop.run_until_complete(asyncio.sleep(_LAST_TURN_S))
         self._loop.close()
 
     def _end(self) -> None:
+        # First of all who would connect again.
+        for task in self._tasks:
+            task.cancel()
         if self.ib.isConnected():
             self.ib.disconnect()
-        self._loop.call_later(0.05, self._loop.stop)
+        self._loop.call_later(_LAST_TURN_S, self._loop.stop)
 
     async def ensure(self) -> bool:
         """Connect and stay so; False when it was connected before, which is told then.
 
         Raises BrokerUnavailable, BrokerDenied."""
         self._supervise()
+        # Whoever starts to listen is told all anew.
+        self._told.clear()
         if await self._connect():
             return True
         self._state(True, "connected")
@@ -207,7 +216,7 @@ class IbkrSession:
             self.account = self._account(self.ib.managedAccounts())
             self.errors.clear()
             self.connected_to_market = True
-            await self._on_up()
+            await asyncio.wait_for(self._on_up(), 2 * where.timeout_s)
         except (OSError, TimeoutError) as error:
             self.ib.disconnect()
             raise BrokerUnavailable(self._why_not(error)) from error
@@ -272,8 +281,7 @@ class IbkrSession:
             self._taken = True
         elif code in (_LOST, _FARM_DOWN):
             self.connected_to_market = False
-            for name in ("data", "trading") if code == _LOST else ("data",):
-                self._on_state(name, False, words)
+            self._state(False, words, ("data", "trading") if code == _LOST else ("data",))
         elif code in (_RESTORED, _FARM_UP, _RESTORED_EMPTY) and not self.connected_to_market:
             self.later(self._restored())
 
@@ -287,9 +295,12 @@ class IbkrSession:
         self.connected_to_market = True
         self._state(True, "restored")
 
-    def _state(self, up: bool, words: str) -> None:
-        for name in ("data", "trading"):
-            self._on_state(name, up, words)
+    def _state(self, up: bool, words: str, names: Sequence[str] = ("data", "trading")) -> None:
+        """Each change once: an outage has many failures."""
+        for name in names:
+            if self._told.get(name) is not up:
+                self._told[name] = up
+                self._on_state(name, up, words)
 
 
 class Gate:

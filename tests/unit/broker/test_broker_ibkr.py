@@ -1,19 +1,16 @@
-"""What the adapter says before there is a gateway, and where a gateway's lists lag behind its fills."""
+"""What the adapter says before there is a gateway; and who comes first, the sender or who gives up."""
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from tbot_bot.broker.brokers import ibkr_library
 from tbot_bot.broker.brokers.broker_ibkr import IbkrBroker, IbkrOptions
+from tbot_bot.broker.brokers.ibkr_session import Gate
 from tbot_bot.broker.links import BrokerLinks
-from tbot_bot.domain.errors import BrokerUnavailable, ConfigInvalid, OrderFateUnknown, OrderRefused
+from tbot_bot.domain.errors import BrokerUnavailable, ConfigInvalid, OrderRefused
 from tbot_bot.domain.market import Symbol
 from tbot_bot.domain.orders import ClientOrderId, OrderIntent, Purpose, Side
 from tbot_bot.domain.session import StrategyName
@@ -41,63 +38,6 @@ def _broker(host: str) -> IbkrBroker:
     return IbkrBroker(credentials, IbkrOptions(1.0, 0), SystemClock(), BrokerLinks())
 
 
-class _LateLists:
-    """A session whose gateway has told an order's fill, and lists the order nowhere yet."""
-
-    def __init__(self, reference: str) -> None:
-        library = ibkr_library.load()
-        told = library.Execution(execId="a.1.01.01", time=AT, side="BOT", shares=4, price=100, orderRef=reference)
-        fill = library.Fill(library.Stock("SPY", "SMART", "USD"), told, library.CommissionReport(), AT)
-        self.placed: list[Any] = []
-        self.errors: dict[int, tuple[int, str]] = {}
-        self.account = "DU1"
-        self.ib = SimpleNamespace(
-            reqAllOpenOrdersAsync=_nothing,
-            reqCompletedOrdersAsync=_nothing,
-            reqExecutionsAsync=_nothing,
-            trades=list,
-            fills=lambda: [fill],
-            client=SimpleNamespace(getReqId=lambda: 5),
-            placeOrder=lambda contract, order: self.placed.append(order),
-        )
-
-    def call(self, work: Callable[[], Coroutine[Any, Any, Any]], timeout_s: float | None = None) -> Any:
-        return asyncio.run(asyncio.wait_for(work(), timeout_s))
-
-    def close(self) -> None:
-        return
-
-
-async def _nothing(*_: Any) -> list[Any]:
-    return []
-
-
-def _late(reference: str) -> tuple[IbkrBroker, _LateLists]:
-    broker, session = _broker("127.0.0.1:4002"), _LateLists(reference)
-    broker._session.close()
-    broker._session = session  # type: ignore[assignment]  # a gateway's lag cannot be made to order through a socket
-    broker._market = SimpleNamespace(contract=_nothing)  # type: ignore[assignment]  # [] is a contract like any other
-    return broker, session
-
-
-def test_an_order_with_a_fill_is_not_unknown_while_the_lists_lag() -> None:
-    broker, _ = _late(OURS)
-    with pytest.raises(BrokerUnavailable, match="executions"):
-        broker.get_order(OURS)
-
-
-def test_an_order_that_nothing_tells_of_is_unknown() -> None:
-    broker, _ = _late("another")
-    assert broker.get_order(OURS) is None
-
-
-def test_an_order_with_a_fill_is_not_sent_again_while_the_lists_lag() -> None:
-    broker, session = _late(OURS)
-    with pytest.raises(OrderFateUnknown):
-        broker.submit_order(ENTRY)
-    assert session.placed == []
-
-
 @pytest.mark.parametrize(
     "host", ["192.0.2.1:4002", "gateway.example:4002", "127.0.0.1:x", "127.0.0.1:0", "127.0.0.1:70000"]
 )
@@ -117,3 +57,12 @@ def test_no_gateway_at_the_port_is_said_in_words_and_nothing_was_sent() -> None:
                 broker.submit_order(ENTRY)
         finally:
             broker.close()
+
+
+def test_what_is_given_up_is_never_sent_and_what_is_sent_is_not_given_up() -> None:
+    late, early = Gate(), Gate()
+    assert not late.give_up()
+    with pytest.raises(asyncio.CancelledError):
+        late.send()
+    early.send()
+    assert early.give_up()

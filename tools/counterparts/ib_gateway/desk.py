@@ -216,15 +216,18 @@ class Desk:
         )
 
     def _open_orders(self, connection: "Connection", *, own: bool) -> None:
-        for order in self._venue.exchange.open_orders(_account(connection)):
+        for order in self._listed(_account(connection)):
             if not own or name_of(order).client == connection.client:
                 self._told_placed(connection, order)
         connection.send([53, 1])
 
+    def _listed(self, account: Account) -> list[Order]:
+        return [] if self._venue.faults.hide_orders else self._venue.exchange.open_orders(account)
+
     def _completed(self, connection: "Connection", fields: list[str]) -> None:
         """Today's final orders."""
         today = utc(self._venue.sync()).astimezone(NEW_YORK).date()
-        for order in self._venue.exchange.orders.values():
+        for order in () if self._venue.faults.hide_orders else self._venue.exchange.orders.values():
             ended = utc(max(order.updated_ms, order.submitted_ms)).astimezone(NEW_YORK).date()
             if order.account == _account(connection).id and not order.is_open and ended == today:
                 connection.send(messages.completed_order(order, self._about(order), connection.number, _oca(order)))
