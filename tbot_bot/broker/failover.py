@@ -197,7 +197,7 @@ class FailoverBroker:
     # orders
 
     def get_order(self, client_id: ClientOrderId) -> OrderReport | None:
-        if self._routes.of(client_id) == SECONDARY:
+        if self._route_of(client_id) == SECONDARY:
             return self._second.get_order(client_id)
         report = self._ask(lambda broker: broker.get_order(client_id))
         with self._lock:
@@ -277,7 +277,7 @@ class FailoverBroker:
             raise OrderRefused(intent.client_id, f"the other broker may hold {what} in {intent.symbol}", "not_sent")
 
     def replace_order(self, client_id: ClientOrderId, change: OrderChange) -> OrderReport:
-        route = self._routes.of(client_id) or PRIMARY
+        route = self._route_of(client_id)
         try:
             self._routes.choose(change.client_id, route)
         except OSError as error:
@@ -285,10 +285,12 @@ class FailoverBroker:
         return self._broker(route).replace_order(client_id, change)
 
     def cancel_order(self, client_id: ClientOrderId) -> None:
-        route = self._routes.of(client_id)
-        if route is None and any(each.client_id == client_id for each in self._seen_second_orders):
-            route = SECONDARY
-        self._broker(route or PRIMARY).cancel_order(client_id)
+        self._broker(self._route_of(client_id)).cancel_order(client_id)
+
+    def _route_of(self, client_id: ClientOrderId) -> str:
+        """Of an order that lives; the closing legs of a bracket have names that were never routed."""
+        listed = any(each.client_id == client_id for each in self._seen_second_orders)
+        return self._routes.of(client_id) or (SECONDARY if listed else PRIMARY)
 
     def _broker(self, route: str) -> BrokerConnection:
         return self._second if route == SECONDARY else self._first

@@ -6,15 +6,19 @@ from decimal import Decimal
 from tbot_bot.domain.portfolio import Position
 from tbot_bot.ports.broker import Capabilities
 
+_YES = (
+    *("fractional", "notional", "short", "puts", "bracket", "trailing", "resting_stop_fractional"),
+    *("extended_hours", "replaces_in_place", "halts", "pushes", "listing"),
+)
+"""What a broker can or cannot do."""
+
 
 def common(one: Capabilities, two: Capabilities) -> Capabilities:
     """What both can do, at the harder of both limits."""
     watched = [n for n in (one.bar_symbols, two.bar_symbols) if n is not None]
-    yes = ("fractional", "notional", "short", "puts", "bracket", "trailing", "resting_stop_fractional",
-           "extended_hours", "replaces_in_place", "halts", "pushes", "listing")  # fmt: skip
     return replace(
         one,
-        **{name: getattr(one, name) and getattr(two, name) for name in yes},
+        **{name: getattr(one, name) and getattr(two, name) for name in _YES},
         minimum_notional=max(one.minimum_notional, two.minimum_notional),
         share_step=max(one.share_step, two.share_step),
         minimum_quantity=max(one.minimum_quantity, two.minimum_quantity),
