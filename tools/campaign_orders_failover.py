@@ -157,7 +157,7 @@ class Case:
 
 
 def failover_cases(seed: int, count: int) -> tuple[list[str], Counter[str]]:
-    """`count` cases at two venues: what was wrong, in words, and the figures; these are printed, too."""
+    """`count` cases at two venues: what was wrong, in words, and the figures."""
     folder = Path(tempfile.mkdtemp(prefix="tbot-failover-"))
     rigs = [AlpacaRig(folder / name, speed=20) for name in ("one", "two")]
     wrong, counts = list[str](), Counter[str]({"duplicates": 0, "orphans": 0})
@@ -177,7 +177,6 @@ def failover_cases(seed: int, count: int) -> tuple[list[str], Counter[str]]:
             rig.close()
     if not wrong:
         shutil.rmtree(folder)
-    print("  failover: " + ", ".join(f"{name}={number}" for name, number in sorted(counts.items())), flush=True)
     return wrong, counts
 
 

@@ -1,21 +1,18 @@
 """Three clients of the gateway's protocol against the counterpart: they must decode all that it says."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tbot_bot.support.path_resolver import CODE_ROOT
+from tests.contract.judges.running import beside, told_by
 from tools.counterparts.rigs import FIRST, IbkrRig
 
-FOLDER = Path(__file__).parent
-MUST_RUN = os.environ.get("CI") == "true"
 SYMBOL = "SPY"
 _WITHOUT = "import sys; sys.modules['ib_insync'] = None; import runpy; sys.argv = sys.argv[1:]; "
 _WITHOUT += "runpy.run_path(sys.argv[0], run_name='__main__')"
@@ -32,28 +29,15 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IbkrRig]:
     made.close()
 
 
-def flows(rig: IbkrRig, script: str, client: int, beside: str = "", *, successor: bool = False) -> dict[str, Any]:
-    """What the client was told. `beside`: the folder that it is installed in; in CI it must be there."""
-    folder = Path(sys.prefix) / beside if beside else None
-    if folder is not None and not folder.is_dir():
-        (pytest.fail if MUST_RUN else pytest.skip)(f"{beside} is not installed (make setup-dev)")
-    path = {"PYTHONPATH": str(folder)} if folder is not None else {}
-    command = [sys.executable, *(["-c", _WITHOUT] if successor else []), str(FOLDER / script)]
-    done = subprocess.run(
-        [*command, str(rig.port), str(client), SYMBOL],
-        env={**os.environ, **path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+def flows(rig: IbkrRig, script: str, client: int, folder: str = "", *, successor: bool = False) -> dict[str, Any]:
+    """What the client was told. `folder`: where it is installed, beside the environment."""
+    before = ["-c", _WITHOUT] if successor else []
+    return told_by(script, [str(rig.port), str(client), SYMBOL], beside(folder) if folder else None, before)
 
 
-@pytest.mark.parametrize(("library", "client", "beside"), [("ib_insync", 70, ""), ("ib_async", 170, "ib_async")])
-def test_the_client_library_passes_a_whole_scenario(rig: IbkrRig, library: str, client: int, beside: str) -> None:
-    told = flows(rig, "ib_library_flows.py", client, beside, successor=library == "ib_async")
+@pytest.mark.parametrize(("library", "client", "folder"), [("ib_insync", 70, ""), ("ib_async", 170, "ib_async")])
+def test_the_client_library_passes_a_whole_scenario(rig: IbkrRig, library: str, client: int, folder: str) -> None:
+    told = flows(rig, "ib_library_flows.py", client, folder, successor=library == "ib_async")
     assert told["library"] == library
     assert told["undecoded"] == []
     assert told["accounts"] == [f"DU{1_000_000 + client // 10}"]
@@ -105,9 +89,7 @@ SUITE = ["tests/contract/test_broker.py", "tests/contract/test_replace.py", "tes
 @pytest.mark.timeout(300)
 def test_the_contract_suite_is_as_green_with_the_librarys_successor() -> None:
     """In a process of its own, in which ib_insync cannot be imported."""
-    folder = Path(sys.prefix) / "ib_async"
-    if not folder.is_dir():
-        (pytest.fail if MUST_RUN else pytest.skip)("ib_async is not installed (make setup-dev)")
+    folder = beside("ib_async")
     code = "import sys; sys.modules['ib_insync'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", "-k", "ibkr", *SUITE],

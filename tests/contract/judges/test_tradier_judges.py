@@ -1,24 +1,17 @@
 """Other people's Tradier clients against the counterpart: they must understand all it says of equities."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.contract.judges.running import beside, told_by
 from tools.counterparts.rigs import FIRST, TradierRig
 from tools.counterparts.tradier.shape import account_number
 
-JUDGES = Path(sys.prefix) / "judges"
-FOLDER = Path(__file__).parent
 SYMBOL, OTHER = "SPY", "SH"
-MUST_RUN = os.environ.get("CI") == "true"
 
 pytestmark = pytest.mark.slow
 
@@ -33,15 +26,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TradierRig]:
 
 
 def flows(rig: TradierRig, library: str, token: str) -> dict[str, Any]:
-    """What the library was told in all its flows. In CI a judge that cannot be had is a failure."""
-    if not (JUDGES / library).is_dir():
-        (pytest.fail if MUST_RUN else pytest.skip)("the judges are not installed (make setup)")
-    command = [sys.executable, str(FOLDER / f"{library.partition('_')[0]}_flows.py")]
-    command += [f"http://127.0.0.1:{rig.port}", account_number(token), token, SYMBOL, OTHER]
-    environment = {**os.environ, "PYTHONPATH": str(JUDGES)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    """What the library was told in all its flows."""
+    arguments = [f"http://127.0.0.1:{rig.port}", account_number(token), token, SYMBOL, OTHER]
+    return told_by(f"{library.partition('_')[0]}_flows.py", arguments, beside("judges"))
 
 
 @pytest.fixture(scope="module")
