@@ -81,7 +81,8 @@ class FailoverBroker:
             raise type(error)(f"secondary broker: {error}; or clear SECONDARY_BROKER_CODE") from error
         self.get_positions()
         self.open_orders()
-        self.get_account_info()
+        if self.get_account_info().account_id == self.second_account_id:
+            raise BrokerDenied("the secondary broker opens the first one's account: failover needs a second account")
 
     def self_check(self) -> tuple[str, ...]:
         second = tuple(f"secondary broker: {words}" for words in self._second.self_check())

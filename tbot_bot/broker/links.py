@@ -17,7 +17,8 @@ from tbot_bot.support.path_resolver import Paths
 @dataclass(frozen=True, slots=True)
 class BrokerLinks:
     """`limits_folder`: where budgets are shared between processes; None: they belong to this one. `role` tells the
-    processes of one installation apart at brokers that let each connect once: 0 trades, others only ask."""
+    processes of one installation apart at brokers that let each connect once: 0 trades, 1 builds the universe, 2
+    trades the secondary account."""
 
     limits_folder: Path | None = None
     api_log: ApiLog = field(default_factory=NoApiLog)

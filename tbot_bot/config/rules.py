@@ -153,7 +153,9 @@ def _secondary(values: Values) -> str | None:
     code = values.by_name["SECONDARY_BROKER_CODE"]
     if code is None:
         return None
-    missing = [f"SECONDARY_{key}" for of, key, _ in _CREDENTIALS if of is code and not values.text(f"SECONDARY_{key}")]
+    # For the first broker's account at the embedded exchange keys are made; a second account there needs its own.
+    needed = [key for of, key, _ in _CREDENTIALS if of is (BrokerName.ALPACA if code is BrokerName.PAPER else code)]
+    missing = [f"SECONDARY_{key}" for key in needed if not values.text(f"SECONDARY_{key}")]
     if missing:
         return f"{code} needs {' and '.join(missing)}"
     same = code is values.broker() and all(

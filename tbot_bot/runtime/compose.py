@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from tbot_bot.broker.links import open_links
 from tbot_bot.broker.routes import RouteLog
 from tbot_bot.config.build_check import check
 from tbot_bot.config.security_bot import LoadedSecrets, open_secrets
-from tbot_bot.domain.errors import AlreadyRunning, BrokerDenied, BrokerError, BuildCheckFailed, LedgerRefused, TbotError
+from tbot_bot.domain.errors import BrokerDenied, BuildCheckFailed, LedgerRefused, TbotError
 from tbot_bot.domain.market import Bar, InverseEtf, Listing, Quote, Symbol, VixReading
 from tbot_bot.domain.orders import OrderReport
 from tbot_bot.domain.session import BotState, SessionHours
@@ -54,20 +55,19 @@ MAX_UNIVERSE_AGE = timedelta(days=5)
 
 @dataclass(frozen=True, slots=True)
 class Trading:
-    """An open broker connection and everything that goes with it, for one generation of the configuration."""
+    """An open broker connection and everything that goes with it, for one generation of the configuration.
+
+    `opened`: the connection and the leases of its accounts, to be closed in the end."""
 
     services: Services
     desk: Desk
     inbox: Inbox
     generation: str
-    connection: BrokerConnection
-    leases: tuple[AccountLease, ...] = ()
+    opened: ExitStack
 
     def close(self) -> None:
         self.desk.close()
-        self.connection.close()
-        for lease in self.leases:
-            lease.release()
+        self.opened.close()
 
 
 def generation(paths: Paths) -> str:
@@ -114,36 +114,37 @@ def open_trading(paths: Paths, wall: Clock, state: StateFile, publisher: Publish
     secrets = open_secrets(paths)
     clock = FollowedClock()
     notifier, audit = AlertBook(paths, publisher, wall), AuditDrop(paths, wall)
-    connection = _open_connection(paths, wall, secrets, clock, _switch_teller(secrets, notifier, audit))
-    try:
+    with ExitStack() as opened:
+        connection = _open_connection(paths, wall, secrets, clock, _switch_teller(secrets, notifier, audit))
+        opened.callback(connection.close)
         connection.connect()
-    except BrokerError:
-        connection.close()
-        raise
-    leases = _leases(secrets, connection)
-    told = connection.get_clock()
-    clock.sample(told.now, float(told.speed))
-    _require_account(connection, secrets)
-    services = Services(
-        paths=paths,
-        wall=wall,
-        clock=clock,
-        calendar=ExchangeCalendar(),
-        settings=secrets.bot,
-        bot_id=secrets.bot_id,
-        live=secrets.broker.live,
-        broker=connection,
-        reference=open_reference(secrets.broker, secrets.bot),
-        ledger=LedgerStore(paths.ledger_db, current),
-        audit=audit,
-        notifier=notifier,
-        state=state,
-        publisher=publisher,
-    )
-    inbox: Inbox = Inbox()
-    desk = Desk(connection, connection, clock, inbox)
-    _start_streams(connection, clock, inbox)
-    return Trading(services, desk, inbox, current, connection, leases)
+        for lease in _leases(secrets, connection):
+            lease.take()
+            opened.callback(lease.release)
+        told = connection.get_clock()
+        clock.sample(told.now, float(told.speed))
+        _require_account(connection, secrets)
+        services = Services(
+            paths=paths,
+            wall=wall,
+            clock=clock,
+            calendar=ExchangeCalendar(),
+            settings=secrets.bot,
+            bot_id=secrets.bot_id,
+            live=secrets.broker.live,
+            broker=connection,
+            reference=open_reference(secrets.broker, secrets.bot),
+            ledger=LedgerStore(paths.ledger_db, current),
+            audit=audit,
+            notifier=notifier,
+            state=state,
+            publisher=publisher,
+        )
+        inbox: Inbox = Inbox()
+        desk = Desk(connection, connection, clock, inbox)
+        _start_streams(connection, clock, inbox)
+        # Only now is there someone who closes it.
+        return Trading(services, desk, inbox, current, opened.pop_all())
 
 
 def _open_connection(
@@ -153,7 +154,7 @@ def _open_connection(
     first = open_broker(secrets.broker, secrets.bot, clock, open_links(paths, wall, secrets.broker))
     if secrets.secondary is None or not secrets.bot.failover.failover_enabled:
         return first
-    second = open_broker(secrets.secondary, secrets.bot, clock, open_links(paths, wall, secrets.secondary))
+    second = open_broker(secrets.secondary, secrets.bot, clock, open_links(paths, wall, secrets.secondary, role=2))
     return FailoverBroker(first, second, RouteLog(paths.routes), secrets.bot.failover.failover_log_tag, switched)
 
 
@@ -170,21 +171,12 @@ def _switch_teller(secrets: LoadedSecrets, notifier: AlertBook, audit: AuditDrop
     return tell
 
 
-def _leases(secrets: LoadedSecrets, connection: BrokerConnection) -> tuple[AccountLease, ...]:
-    """The accounts that this process alone may trade. Raises AlreadyRunning; then nothing is open any more."""
+def _leases(secrets: LoadedSecrets, connection: BrokerConnection) -> list[AccountLease]:
+    """Of the accounts that this process alone may trade."""
     leases = [AccountLease(secrets.broker.broker_code, connection.get_account_info().account_id)]
-    if isinstance(connection, FailoverBroker):
-        code = secrets.secondary.broker_code if secrets.secondary is not None else ""
-        leases.append(AccountLease(code, connection.second_account_id))
-    try:
-        for lease in leases:
-            lease.take()
-    except AlreadyRunning:
-        for lease in leases:
-            lease.release()
-        connection.close()
-        raise
-    return tuple(leases)
+    if isinstance(connection, FailoverBroker) and secrets.secondary is not None:
+        leases.append(AccountLease(secrets.secondary.broker_code, connection.second_account_id))
+    return leases
 
 
 def _require_account(connection: BrokerConnection, secrets: LoadedSecrets) -> None:

@@ -34,17 +34,19 @@ def eventually(ask: Callable[[], Any], within: float = 10.0, what: str = "it") -
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """HTTP's own faults are no cases of a broker that does not speak it; nothing is skipped for want of them."""
-    without = {name for name, rig in RIGS.items() if not rig.speaks_http}
+    """HTTP's own faults are no cases of a broker that does not speak it, nor are faults that its protocol cannot have;
+    nothing is skipped for want of them."""
 
     def is_case(item: pytest.Item) -> bool:
-        params = getattr(item, "callspec", None)
-        broker = params.params.get("running") if params is not None else None
-        return not (broker in without and "only_http" in getattr(item, "fixturenames", ()))
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        rig = RIGS.get(params.get("running", ""))
+        if rig is None:
+            return True
+        speaks = rig.speaks_http or item.get_closest_marker("http") is None
+        return speaks and params.get("fault", "none") in rig.faults
 
-    kept = [item for item in items if is_case(item)]
     config.hook.pytest_deselected(items=[item for item in items if not is_case(item)])
-    items[:] = kept
+    items[:] = [item for item in items if is_case(item)]
 
 
 class Heard:

@@ -13,7 +13,7 @@ import pytest
 from tbot_bot.broker.failover import FailoverBroker
 from tbot_bot.broker.health import Patience
 from tbot_bot.broker.routes import PRIMARY, SECONDARY, RouteLog
-from tbot_bot.domain.errors import BrokerError, BrokerUnavailable, OrderFateUnknown, OrderRefused
+from tbot_bot.domain.errors import BrokerDenied, BrokerError, BrokerUnavailable, OrderFateUnknown, OrderRefused
 from tbot_bot.domain.market import Symbol
 from tbot_bot.domain.orders import ClientOrderId, OrderStatus, OrderType, Purpose, Side
 from tools.counterparts.rigs import FIRST, AlpacaRig, Rig
@@ -235,3 +235,16 @@ def test_random_outages_and_orders_send_each_id_to_one_broker(pair: Pair, intent
     sent = [o["client_order_id"] for rig, key in ((pair.first, ONE), (pair.second, TWO)) for o in pair.sent(rig, key)]
     assert len(sent) == len(set(sent))
     assert set(sent) <= {order.client_id for order in orders}
+
+
+def test_one_account_twice_is_refused(pair: Pair) -> None:
+    same = FailoverBroker(
+        pair.first.broker(ONE + pair.account),
+        pair.first.broker(ONE + pair.account),
+        RouteLog(pair.folder / "same.jsonl"),
+        TAG,
+        lambda up, words: None,
+    )
+    with pytest.raises(BrokerDenied, match="second account"):
+        same.connect()
+    same.close()

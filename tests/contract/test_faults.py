@@ -28,11 +28,6 @@ QUESTIONS: dict[str, Callable[[Any, Any], Any]] = {
 HELD_QUESTIONS = ("account", "positions", "open orders", "executions")
 
 
-@pytest.fixture
-def only_http() -> None:
-    """Marks what a broker without HTTP is not asked; see the collection in conftest."""
-
-
 def same(name: str, one: Any, other: Any) -> bool:
     """Whether two answers agree; prices and times of a moving market may differ."""
     if name in ("clock", "quotes", "assets"):
@@ -42,7 +37,7 @@ def same(name: str, one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("name", QUESTIONS)
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-@pytest.mark.usefixtures("only_http")
+@pytest.mark.http
 def test_a_question_is_asked_again(venue: Any, broker: Any, names: Any, name: str, status: int) -> None:
     ask = QUESTIONS[name]
     right = ask(venue.broker(venue.new_account()), names) if name not in HELD_QUESTIONS else None
@@ -59,7 +54,7 @@ def test_a_cut_question_is_asked_again(venue: Any, broker: Any, names: Any, name
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-@pytest.mark.usefixtures("only_http")
+@pytest.mark.http
 def test_a_broker_that_keeps_failing_is_unavailable_never_empty(venue: Any, broker: Any, names: Any, name: str) -> None:
     venue.fault(http_status=503, http_count=100)
     with pytest.raises(BrokerUnavailable):
@@ -68,7 +63,7 @@ def test_a_broker_that_keeps_failing_is_unavailable_never_empty(venue: Any, brok
 
 @pytest.mark.parametrize("name", QUESTIONS)
 @pytest.mark.parametrize("status", [200, 400])
-@pytest.mark.usefixtures("only_http")
+@pytest.mark.http
 def test_a_question_that_is_refused_is_an_error_never_empty(
     venue: Any, broker: Any, names: Any, name: str, status: int
 ) -> None:
@@ -96,7 +91,7 @@ def holding(broker: Any, names: Any, intent: Any, price: Any, filled: Any) -> An
 
 @pytest.mark.parametrize("name", QUESTIONS)
 @pytest.mark.parametrize("mangle", ["text", "extra"])
-@pytest.mark.usefixtures("only_http")
+@pytest.mark.http
 def test_numbers_as_text_and_unknown_fields_change_nothing(
     venue: Any, account: str, holding: Any, names: Any, name: str, mangle: str
 ) -> None:
@@ -123,7 +118,7 @@ VITAL = {
 
 @pytest.mark.parametrize("mangle", ["drop", "null"])
 @pytest.mark.parametrize(("name", "field"), [(n, f) for n, fields in VITAL.items() for f in fields.split(",")])
-@pytest.mark.usefixtures("only_http")
+@pytest.mark.http
 def test_without_a_vital_field_the_answer_is_right_or_refused(
     venue: Any, holding: Any, names: Any, name: str, field: str, mangle: str
 ) -> None:
@@ -161,8 +156,6 @@ KINDS = ("market", "limit", "bracket")
 def test_an_order_under_fault_exists_at_most_once_and_its_fate_is_found(
     venue: Any, account: str, broker: Any, names: Any, intent: Any, price: Any, wait: Any, kind: str, fault: str
 ) -> None:
-    if fault not in venue.faults:
-        return  # this protocol has no such fault
     low, high = price(names[0], "0.5"), price(names[0], "2")
     more: dict[str, Any] = {
         "market": {},

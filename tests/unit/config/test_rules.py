@@ -47,6 +47,7 @@ ALL_OFF = {"STRAT_OPEN_ENABLED": "false", "STRAT_MID_ENABLED": "false", "STRAT_C
             "SECONDARY_BROKER_CODE",
             "ALPACA needs SECONDARY_BROKER_SECRET_KEY",
         ),
+        ({"SECONDARY_BROKER_CODE": "PAPER"}, "SECONDARY_BROKER_CODE", "PAPER needs SECONDARY_BROKER_API_KEY and"),
         (
             ALPACA
             | {

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -77,7 +78,7 @@ class TraderDesk:
         )
         inbox: Inbox = Inbox()
         desk = Desk(self.broker, self.broker, self.clock, inbox, (0.01, 0.01, 0.01))
-        trader._desk = Trading(services, desk, inbox, "", self.broker)
+        trader._desk = Trading(services, desk, inbox, "", ExitStack())
         return trader
 
     def restart(self) -> None:
